@@ -1,0 +1,152 @@
+//! The seam to voice activity detection, and the segmenter that turns probabilities into voice starts and ends.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{audio::AudioFormat, error::ProviderError};
+
+/// Tells speech from everything else, window by window, in 16 kHz mono audio.
+pub trait Vad: fmt::Debug + Send + Sync {
+    /// Short name of the provider, for errors, metrics and logs.
+    fn name(&self) -> &'static str;
+
+    /// Samples in one window; Silero takes 512 (32 ms).
+    fn window(&self) -> usize;
+
+    /// Opens detection for one speaker.
+    ///
+    /// # Errors
+    /// [`ProviderError`], if the model cannot be loaded.
+    fn open(&self) -> Result<Box<dyn VadStream>, ProviderError>;
+}
+
+/// Detection in the audio of one speaker, with its own state.
+#[async_trait]
+pub trait VadStream: Send {
+    /// Probability (0-1) that `window`, exactly [`Vad::window`] samples that follow the previous ones, holds speech.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; the state is unchanged, so the next window may be given.
+    async fn predict(&mut self, window: &[i16]) -> Result<f32, ProviderError>;
+}
+
+/// When probabilities count as voice. Defaults: Silero's own recommendations, with a shorter silence, because the end of
+/// the turn is decided later by the engine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VadOptions {
+    /// Probability from which a window is voiced while silent. Default 0.5.
+    pub activation: f32,
+    /// Probability below which a window is unvoiced while speaking. Default 0.35.
+    pub deactivation: f32,
+    /// Voiced time before a start is reported. Default 64 ms (two windows), so that a click is not a voice.
+    pub min_speech: Duration,
+    /// Unvoiced time before an end is reported. Default 192 ms.
+    pub min_silence: Duration,
+}
+
+impl Default for VadOptions {
+    fn default() -> Self {
+        Self {
+            activation: 0.5,
+            deactivation: 0.35,
+            min_speech: Duration::from_millis(64),
+            min_silence: Duration::from_millis(192),
+        }
+    }
+}
+
+/// What the segmenter noticed. Positions are samples of 16 kHz audio since the first window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VadEvent {
+    /// A voice began with this sample.
+    Started {
+        /// First voiced sample.
+        at: u64,
+    },
+    /// The voice ended before this sample.
+    Ended {
+        /// One past the last voiced sample.
+        at: u64,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// No voice; `voiced` counts the samples of a start not yet reported.
+    Silent { voiced: u64 },
+    /// A voice; `unvoiced` counts the samples of an end not yet reported.
+    Voiced { unvoiced: u64 },
+}
+
+/// Turns the probabilities of successive windows into voice starts and ends. Pure: no clock, no I/O.
+#[derive(Debug, Clone)]
+pub struct Segmenter {
+    options: VadOptions,
+    window: u64,
+    position: u64,
+    state: State,
+}
+
+impl Segmenter {
+    /// A segmenter for windows of `window` samples of 16 kHz audio.
+    #[must_use]
+    pub fn new(options: VadOptions, window: usize) -> Self {
+        Self { options, window: window as u64, position: 0, state: State::Silent { voiced: 0 } }
+    }
+
+    /// Takes the probability of the next window.
+    pub fn push(&mut self, probability: f32) -> Option<VadEvent> {
+        self.position += self.window;
+        let samples = |duration| AudioFormat::SPEECH.samples(duration);
+        match &mut self.state {
+            State::Silent { voiced } => {
+                *voiced = if probability >= self.options.activation { *voiced + self.window } else { 0 };
+                if *voiced == 0 || *voiced < samples(self.options.min_speech) {
+                    return None;
+                }
+                let at = self.position - *voiced;
+                self.state = State::Voiced { unvoiced: 0 };
+                Some(VadEvent::Started { at })
+            }
+            State::Voiced { unvoiced } => {
+                *unvoiced = if probability < self.options.deactivation { *unvoiced + self.window } else { 0 };
+                if *unvoiced == 0 || *unvoiced < samples(self.options.min_silence) {
+                    return None;
+                }
+                let at = self.position - *unvoiced;
+                self.state = State::Silent { voiced: 0 };
+                Some(VadEvent::Ended { at })
+            }
+        }
+    }
+
+    /// Samples seen so far.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(probabilities: &[f32]) -> Vec<VadEvent> {
+        let mut segmenter = Segmenter::new(VadOptions::default(), 512);
+        probabilities.iter().filter_map(|&p| segmenter.push(p)).collect()
+    }
+
+    #[test]
+    fn a_voice_starts_at_its_first_window_and_ends_after_its_last() {
+        let mut probabilities = vec![0.1, 0.9, 0.9, 0.9];
+        probabilities.extend([0.1; 8]);
+        assert_eq!(run(&probabilities), [VadEvent::Started { at: 512 }, VadEvent::Ended { at: 4 * 512 }]);
+    }
+
+    #[test]
+    fn a_click_is_not_a_voice_and_a_dip_is_not_an_end() {
+        assert_eq!(run(&[0.9, 0.0, 0.9, 0.0]), []);
+        assert_eq!(run(&[0.9, 0.9, 0.0, 0.0, 0.4, 0.0, 0.0]), [VadEvent::Started { at: 0 }]);
+    }
+}
