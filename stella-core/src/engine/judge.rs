@@ -1,0 +1,140 @@
+//! Is speech over the agent an interruption, or only a sign of listening?
+
+use std::fmt;
+
+/// What is known of the overlapping speech.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlapping<'a> {
+    /// Its words so far.
+    pub text: &'a str,
+    /// Whether the words are final: the speaker has paused.
+    pub is_final: bool,
+    /// What the agent has said last, for recognising its echo.
+    pub agent_text: &'a str,
+}
+
+/// What overlapping words mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The user wants the floor.
+    Interruption,
+    /// A sign of listening; the agent goes on.
+    Backchannel,
+    /// The agent's own voice, coming back through the user's microphone.
+    Echo,
+    /// Cannot be told yet; the engine's word count and deadlines decide.
+    Unsure,
+}
+
+/// Decides what overlapping words mean. It must be a pure function, so that replays give the same outputs.
+pub trait Judge: fmt::Debug + Send {
+    /// Judges words that are not empty.
+    fn judge(&self, overlapping: Overlapping<'_>) -> Verdict;
+}
+
+/// The default judge: English backchannels and words of command by list, and an echo by comparison with the agent's
+/// last words.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WordListJudge;
+
+/// Signs of listening. One or two words, as [`words`] gives them.
+const BACKCHANNELS: &[&str] = &[
+    "mhm",
+    "mm",
+    "mmm",
+    "hm",
+    "hmm",
+    "hmmm",
+    "mmhmm",
+    "mhmm",
+    "uhhuh",
+    "uh huh",
+    "mm hmm",
+    "mm hm",
+    "um",
+    "uh",
+    "ah",
+    "oh",
+    "aha",
+    "okay",
+    "ok",
+    "yeah",
+    "yep",
+    "yes",
+    "right",
+    "sure",
+    "i see",
+    "got it",
+    "oh okay",
+    "oh yeah",
+    "ah okay",
+    "all right",
+    "alright",
+    "yeah yeah",
+    "yeah okay",
+    "okay okay",
+    "right right",
+    "uh",
+    "huh",
+    "wow",
+    "cool",
+    "nice",
+    "great",
+    "mhm mhm",
+];
+
+/// Single words that take the floor.
+const COMMANDS: &[&str] =
+    &["stop", "wait", "no", "pause", "hello", "hey", "but", "actually", "sorry", "quiet", "enough", "hold", "excuse"];
+
+/// Lower-case words without punctuation.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| c.is_whitespace() || c == '-' || c == '–' || c == '—')
+        .map(|word| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>())
+        .filter(|word| !word.is_empty())
+}
+
+impl Judge for WordListJudge {
+    fn judge(&self, overlapping: Overlapping<'_>) -> Verdict {
+        let spoken: Vec<String> = words(overlapping.text).collect();
+        if spoken.is_empty() {
+            return Verdict::Unsure;
+        }
+        if BACKCHANNELS.contains(&spoken.join(" ").as_str()) {
+            return Verdict::Backchannel;
+        }
+        if spoken.len() >= 3 && is_echo(&spoken, overlapping.agent_text) {
+            return Verdict::Echo;
+        }
+        if overlapping.is_final || COMMANDS.contains(&spoken[0].as_str()) {
+            return Verdict::Interruption;
+        }
+        Verdict::Unsure
+    }
+}
+
+/// Whether the words are a stretch of what the agent said.
+fn is_echo(spoken: &[String], agent_text: &str) -> bool {
+    let said: Vec<String> = words(agent_text).collect();
+    said.windows(spoken.len()).any(|window| window == spoken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(text: &str, is_final: bool) -> Verdict {
+        WordListJudge.judge(Overlapping { text, is_final, agent_text: "The capital of France is Paris." })
+    }
+
+    #[test]
+    fn words_are_told_apart() {
+        assert_eq!(verdict("Mhm.", true), Verdict::Backchannel);
+        assert_eq!(verdict("Uh-huh!", true), Verdict::Backchannel);
+        assert_eq!(verdict("No", false), Verdict::Interruption);
+        assert_eq!(verdict("What about", false), Verdict::Unsure);
+        assert_eq!(verdict("What about Rome?", true), Verdict::Interruption);
+        assert_eq!(verdict("...", true), Verdict::Unsure);
+        assert_eq!(verdict("capital of France", true), Verdict::Echo);
+    }
+}

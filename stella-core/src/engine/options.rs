@@ -1,0 +1,297 @@
+//! Options of the engine: every wait, limit and policy, checked together once.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// All options. [`Options::validate`] turns them into the only form the engine takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// When a silence ends the user's turn.
+    pub endpointing: EndpointingOptions,
+    /// What speech over the agent does.
+    pub interruption: InterruptionOptions,
+    /// Generation before the turn is certain to have ended.
+    pub speculation: SpeculationOptions,
+    /// How replies are cut and synthesised.
+    pub speech: SpeechOptions,
+    /// How long each stage may take, and what happens then.
+    pub recovery: RecoveryOptions,
+    /// Review of turns, tool rounds, presence.
+    pub conversation: ConversationOptions,
+}
+
+/// When a silence ends the user's turn. All waits count from the last voiced sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndpointingOptions {
+    /// Whether to ask for an end-of-turn score when the speaker pauses. Default true; set it to false when there is no
+    /// turn detector, and `wait_unsure` decides alone.
+    pub score: bool,
+    /// Wait if the score says that the turn is complete. Default 250 ms.
+    pub wait_complete: Duration,
+    /// Wait without a score, or with one between the thresholds. Default 600 ms.
+    pub wait_unsure: Duration,
+    /// Wait if the score says that the speaker only paused. Default 1.6 s.
+    pub wait_incomplete: Duration,
+    /// Score from which a turn counts as complete. Default 0.5, smart-turn's own.
+    pub complete_from: f32,
+    /// Score below which a turn counts as incomplete. Default 0.2.
+    pub incomplete_below: f32,
+    /// Longest wait for a score, from the request; then `wait_unsure` holds. Default 400 ms: smart-turn takes about 100 ms
+    /// of one core, more on a busy one, and a late score may still shorten `wait_unsure`.
+    pub score_by: Duration,
+    /// Longest wait for the final transcript once the silence has ended the turn; then the interim text is taken, or,
+    /// without any, the utterance is discarded as noise. Default 1 s.
+    pub transcript_by: Duration,
+}
+
+impl Default for EndpointingOptions {
+    fn default() -> Self {
+        Self {
+            score: true,
+            wait_complete: Duration::from_millis(250),
+            wait_unsure: Duration::from_millis(600),
+            wait_incomplete: Duration::from_millis(1_600),
+            complete_from: 0.5,
+            incomplete_below: 0.2,
+            score_by: Duration::from_millis(400),
+            transcript_by: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What speech over the agent does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InterruptionOptions {
+    /// Whether replies may be interrupted by voice, unless one says otherwise. Default true.
+    pub enabled: bool,
+    /// Speech over the agent after which it is held, from the first voiced sample. Default 96 ms.
+    pub hold_after: Duration,
+    /// Speech over the agent after which the interruption is committed without a word being known. Default 600 ms.
+    pub commit_after: Duration,
+    /// Recognised words that commit the interruption, unless they are a backchannel. Default 2.
+    pub min_words: usize,
+    /// Time after the overlapping speech ended by which it is judged by what is known. Default 800 ms.
+    pub judge_by: Duration,
+    /// Longest hold; then it ends in a commit if words are known, else the reply goes on. Default 4 s.
+    pub max_hold: Duration,
+    /// A short word within this time of the end of a reply is an answer to it, not a backchannel. Default 1 s
+    /// (livekit-agents' `backchannel_boundary`).
+    pub answer_boundary: Duration,
+}
+
+impl Default for InterruptionOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            hold_after: Duration::from_millis(96),
+            commit_after: Duration::from_millis(600),
+            min_words: 2,
+            judge_by: Duration::from_millis(800),
+            max_hold: Duration::from_secs(4),
+            answer_boundary: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Generation before the turn is certain to have ended. Its output is held back until then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpeculationOptions {
+    /// Whether a reply may be begun on a probable end of turn. Default true. Without effect while turns are reviewed
+    /// ([`ConversationOptions::review`]), because the review may change them.
+    pub enabled: bool,
+    /// Score from which a reply is begun. Default 0.5.
+    pub from_score: f32,
+    /// Most speculative replies for one turn. Default 3.
+    pub max_attempts: u32,
+}
+
+impl Default for SpeculationOptions {
+    fn default() -> Self {
+        Self { enabled: true, from_score: 0.5, max_attempts: 3 }
+    }
+}
+
+/// How replies are cut and synthesised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpeechOptions {
+    /// Sample rate of the synthesised voice in Hz. Default 24,000.
+    pub sample_rate: u32,
+    /// Audio made ahead of the playout position before the next segment waits. Default 4 s.
+    pub look_ahead: Duration,
+    /// Characters from which the first segment of a reply may end at a comma. Default 12: it is short, so that it is
+    /// heard early.
+    pub first_clause: usize,
+    /// Characters from which later segments may end at a comma. Default 60.
+    pub clause: usize,
+    /// Characters after which a segment ends at the next space. Default 200.
+    pub max_clause: usize,
+}
+
+impl Default for SpeechOptions {
+    fn default() -> Self {
+        Self { sample_rate: 24_000, look_ahead: Duration::from_secs(4), first_clause: 12, clause: 60, max_clause: 200 }
+    }
+}
+
+/// How long each stage may take, and what happens then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecoveryOptions {
+    /// Longest wait for the first part of a generation. Default 5 s.
+    pub first_token_by: Duration,
+    /// Longest wait for each further part. Default 5 s.
+    pub next_token_by: Duration,
+    /// Longest wait for the first audio of a segment, and for each further part. Default 4 s.
+    pub first_audio_by: Duration,
+    /// Longest time without any playout progress while audio waits to be played. Default 5 s.
+    pub playout_by: Duration,
+    /// Longest review of a turn by the application; then the turn is answered as it is. Default 5 s.
+    pub review_by: Duration,
+    /// Further tries of a generation that failed before any of its text was used. Default 1.
+    pub retries: u32,
+    /// What the agent says when a generation failed for good; empty says nothing. Default: a short apology.
+    pub apology: String,
+}
+
+impl Default for RecoveryOptions {
+    fn default() -> Self {
+        Self {
+            first_token_by: Duration::from_secs(5),
+            next_token_by: Duration::from_secs(5),
+            first_audio_by: Duration::from_secs(4),
+            playout_by: Duration::from_secs(5),
+            review_by: Duration::from_secs(5),
+            retries: 1,
+            apology: "Sorry, something went wrong on my side. Could you say that again?".into(),
+        }
+    }
+}
+
+/// Review of turns, tool rounds, presence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConversationOptions {
+    /// Whether the application reviews each turn before it is answered. Default false.
+    pub review: bool,
+    /// Rounds of tool calls in one reply; the model is then asked to answer without tools. Default 3.
+    pub max_tool_rounds: u32,
+    /// Silence on both sides after which the user counts as away. Default 15 s.
+    pub user_away_after: Duration,
+    /// Items of history kept for the model; older ones are dropped (the application has seen them all). Default 200.
+    pub max_history: usize,
+    /// Replies that may wait for the floor; further ones are refused. Default 16.
+    pub max_waiting: usize,
+}
+
+impl Default for ConversationOptions {
+    fn default() -> Self {
+        Self {
+            review: false,
+            max_tool_rounds: 3,
+            user_away_after: Duration::from_secs(15),
+            max_history: 200,
+            max_waiting: 16,
+        }
+    }
+}
+
+/// An option outside its bounds. Nothing is clamped in silence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("option {field} {problem}")]
+pub struct OptionsError {
+    /// Path of the option, such as `endpointing.wait_complete`.
+    pub field: &'static str,
+    /// The bound it broke.
+    pub problem: &'static str,
+}
+
+/// Options that were checked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Config(Options);
+
+impl std::ops::Deref for Config {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.0
+    }
+}
+
+impl Options {
+    /// Checks all options together.
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the first option that breaks a bound.
+    pub fn validate(self) -> Result<Config, OptionsError> {
+        let waits = &self.endpointing;
+        let interruption = &self.interruption;
+        let recovery = &self.recovery;
+        let hour = Duration::from_secs(3_600);
+        let check = |ok: bool, field, problem| if ok { Ok(()) } else { Err(OptionsError { field, problem }) };
+        let probability = |p: f32| (0.0..=1.0).contains(&p);
+        check(waits.wait_complete <= waits.wait_unsure, "endpointing.wait_complete", "exceeds wait_unsure")?;
+        check(waits.wait_unsure <= waits.wait_incomplete, "endpointing.wait_unsure", "exceeds wait_incomplete")?;
+        check(waits.wait_incomplete <= hour, "endpointing.wait_incomplete", "exceeds an hour")?;
+        check(waits.transcript_by <= hour, "endpointing.transcript_by", "exceeds an hour")?;
+        check(waits.score_by <= hour, "endpointing.score_by", "exceeds an hour")?;
+        check(probability(waits.complete_from), "endpointing.complete_from", "is not between 0 and 1")?;
+        check(
+            probability(waits.incomplete_below) && waits.incomplete_below <= waits.complete_from,
+            "endpointing.incomplete_below",
+            "is not between 0 and complete_from",
+        )?;
+        check(interruption.hold_after <= interruption.commit_after, "interruption.hold_after", "exceeds commit_after")?;
+        check(interruption.max_hold >= interruption.judge_by, "interruption.max_hold", "is below judge_by")?;
+        check(interruption.max_hold <= hour, "interruption.max_hold", "exceeds an hour")?;
+        check(interruption.commit_after <= hour, "interruption.commit_after", "exceeds an hour")?;
+        check(interruption.min_words > 0, "interruption.min_words", "is zero")?;
+        check(probability(self.speculation.from_score), "speculation.from_score", "is not between 0 and 1")?;
+        check((8_000..=192_000).contains(&self.speech.sample_rate), "speech.sample_rate", "is outside 8,000-192,000")?;
+        check(self.speech.look_ahead > Duration::ZERO, "speech.look_ahead", "is zero")?;
+        check(
+            self.speech.first_clause <= self.speech.max_clause && self.speech.clause <= self.speech.max_clause,
+            "speech.max_clause",
+            "is below first_clause or clause",
+        )?;
+        check(self.speech.max_clause >= 20, "speech.max_clause", "is below 20")?;
+        for (field, by) in [
+            ("recovery.first_token_by", recovery.first_token_by),
+            ("recovery.next_token_by", recovery.next_token_by),
+            ("recovery.first_audio_by", recovery.first_audio_by),
+            ("recovery.playout_by", recovery.playout_by),
+            ("recovery.review_by", recovery.review_by),
+            ("conversation.user_away_after", self.conversation.user_away_after),
+        ] {
+            check(by > Duration::ZERO && by <= hour, field, "is zero or exceeds an hour")?;
+        }
+        check(recovery.retries <= 10, "recovery.retries", "exceeds 10")?;
+        check(self.conversation.max_history > 0, "conversation.max_history", "is zero")?;
+        check(self.conversation.max_waiting > 0, "conversation.max_waiting", "is zero")?;
+        Ok(Config(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid() {
+        assert!(Options::default().validate().is_ok());
+    }
+
+    #[test]
+    fn a_broken_bound_is_named() {
+        let mut options = Options::default();
+        options.endpointing.wait_complete = Duration::from_secs(2);
+        let error = options.validate().expect_err("wait_complete exceeds wait_unsure");
+        assert_eq!(error.to_string(), "option endpointing.wait_complete exceeds wait_unsure");
+    }
+}
