@@ -1,1 +1,61 @@
-fn main(){}
+//! Developer commands of the Stella workspace: `cargo xtask --help`.
+
+mod cache;
+mod process;
+mod setup;
+mod ui;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Stella
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Cmd,
+}
+
+#[derive(Debug, Subcommand)]
+enum Cmd {
+    /// Fetch and build what tests, demo and benchmarks need, into the cache folder
+    ///
+    /// The cache is the folder `stella` in your cache folder, or STELLA_CACHE. It takes about 1 GB (3 GB while
+    /// setting up, 6 GB with llm-large). A second run only checks; an interrupted run continues where it stopped.
+    Setup(setup::SetupArgs),
+    /// End the listed process groups when the input closes (started by xtask itself)
+    #[command(name = process::REAPER, hide = true)]
+    Reaper,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(_) if process::interrupted() => {
+            // The signal handler ends the children, then the process.
+            std::thread::sleep(Duration::from_secs(15));
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            ui::warn(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Cmd) -> Result<ExitCode> {
+    if matches!(command, Cmd::Reaper) {
+        process::reap(std::io::stdin());
+        return Ok(ExitCode::SUCCESS);
+    }
+    process::install()?;
+    match command {
+        Cmd::Setup(args) => setup::run(&args)?,
+        Cmd::Reaper => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,145 @@
+//! `cargo xtask setup`: fetches and builds what the tests, the demo and the benchmarks need into the cache.
+
+pub(crate) mod apt;
+pub(crate) mod models;
+pub(crate) mod npm;
+pub(crate) mod package;
+pub(crate) mod pip;
+pub(crate) mod server;
+pub(crate) mod venv;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::cache::{Cache, Stamps};
+use crate::ui;
+
+/// A part of the set-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// System packages: C compiler, cmake, pkg-config
+    System,
+    /// Python environment: local LLM server, LiveKit test peers
+    Python,
+    /// Speech models, inference library, recorded speech (about 200 MB to fetch)
+    Speech,
+    /// Small language model, Qwen2.5-Coder 0.5B (about 480 MB to fetch)
+    Llm,
+    /// Larger language model, Qwen2.5-Coder 1.5B (about 1.1 GB to fetch); only when named
+    LlmLarge,
+    /// LiveKit server, taken from the search path or built with Go
+    LivekitServer,
+}
+
+impl Part {
+    /// What a plain `cargo xtask setup` makes sure of, in this order.
+    pub(crate) const DEFAULT: &[Self] = &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm];
+    /// Every part.
+    pub(crate) const ALL: &[Self] =
+        &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm, Self::LlmLarge];
+
+    /// The name as written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Python => "python",
+            Self::Speech => "speech",
+            Self::Llm => "llm",
+            Self::LlmLarge => "llm-large",
+            Self::LivekitServer => "livekit-server",
+        }
+    }
+
+    fn run(self, setup: &mut Setup) -> Result<()> {
+        match self {
+            Self::System => apt::setup(setup),
+            Self::Python => venv::setup(setup),
+            Self::Speech => models::setup(setup, models::SPEECH),
+            Self::Llm => models::setup(setup, models::LLM),
+            Self::LlmLarge => models::setup(setup, models::LLM_LARGE),
+            Self::LivekitServer => server::setup(setup),
+        }
+    }
+}
+
+/// Arguments of `setup`.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// The parts to make sure of; all but llm-large when none is named
+    #[arg(value_enum, value_name = "PART")]
+    parts: Vec<Part>,
+    /// Fetch and build again what is already there
+    #[arg(long)]
+    force: bool,
+}
+
+/// A set-up under way.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// Where everything goes.
+    pub(crate) cache: Cache,
+    /// What is known about the files there.
+    pub(crate) stamps: Stamps,
+    /// Whether to do again what is already done.
+    pub(crate) force: bool,
+}
+
+impl Setup {
+    /// Opens the cache the environment names.
+    pub(crate) fn open() -> Result<Self> {
+        let cache = Cache::from_env()?;
+        let stamps = Stamps::load(&cache);
+        Ok(Self { cache, stamps, force: false })
+    }
+
+    /// Fails in one clear line when the cache's disk has too little room.
+    pub(crate) fn need_space(&self, bytes: u64, what: &str) -> Result<()> {
+        let free = self.cache.free_space()?;
+        let needed = bytes + bytes / 20;
+        if bytes > 0 && free < needed {
+            bail!(
+                "{what} need {} of free disk, but {} has {}; free some, or set {} to a folder on a larger disk",
+                ui::bytes(needed),
+                self.cache.root().display(),
+                ui::bytes(free),
+                crate::cache::ENV
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Runs `cargo xtask setup`.
+pub(crate) fn run(args: &SetupArgs) -> Result<()> {
+    let parts = if args.parts.is_empty() { Part::DEFAULT } else { &args.parts };
+    ensure(parts, args.force)?;
+    Ok(())
+}
+
+/// Makes sure of some parts and says how long each took.
+///
+/// # Errors
+/// The first part that cannot be had, with what to do about it.
+pub(crate) fn ensure(parts: &[Part], force: bool) -> Result<Setup> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!(
+            "the pinned packages are for Linux on x86-64 only; on other systems build and test the crates with plain cargo"
+        );
+    }
+    let cache = Cache::from_env()?;
+    let _lock = cache.lock()?;
+    let mut setup = Setup { stamps: Stamps::load(&cache), cache, force };
+    ui::line(format!("cache: {}", setup.cache.root().display()));
+    let mut times: Vec<(Part, Duration)> = Vec::new();
+    for &part in parts {
+        ui::line(format!("setup {}", part.name()));
+        let start = Instant::now();
+        part.run(&mut setup).map_err(|e| e.context(format!("set-up of {} failed", part.name())))?;
+        times.push((part, start.elapsed()));
+    }
+    ui::line("done:");
+    ui::table(&times.iter().map(|(p, t)| vec![p.name().to_owned(), ui::seconds(*t)]).collect::<Vec<_>>());
+    Ok(setup)
+}
