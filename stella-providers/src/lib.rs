@@ -1,1 +1,10 @@
-//! providers
+//! Providers for Stella: implementations of the recogniser, language model, synthesiser and detector traits of
+//! [`stella_core`], behind one feature each.
+//!
+//! The local ones run ONNX models in this process: all share one [`runtime::InferencePool`], and their files lie in a
+//! [`runtime::Cache`].
+
+#[cfg(feature = "runtime")]
+pub mod runtime;
+#[cfg(feature = "silero")]
+pub mod silero;
