@@ -44,6 +44,8 @@ mod engine;
 mod error;
 mod event;
 mod info;
+#[allow(dead_code)]
+mod media;
 mod options;
 mod pure;
 pub mod server;

@@ -69,7 +69,7 @@ pub struct AudioPublishOptions {
     pub source: TrackSource,
     /// Format of the frames that will be pushed: 8, 12, 16, 24 or 48 kHz, mono or stereo. Default 24 kHz mono.
     pub format: AudioFormat,
-    /// Opus bits per second, 6,000-510,000. Default 32,000.
+    /// Opus bits per second, 6,000-192,000. Default 32,000.
     pub bitrate: u32,
     /// Send almost nothing while the pushed audio is silent. Default true. (While nothing is pushed, almost nothing
     /// is sent in any case.)
@@ -105,8 +105,8 @@ impl AudioPublishOptions {
         if !rate_fits || self.format.channels() > 2 {
             return Err(RtcError::UnsupportedFormat { format: format!("{:?}", self.format) });
         }
-        if !(6_000..=510_000).contains(&self.bitrate) {
-            let reason = format!("{} is outside 6,000-510,000 bit/s", self.bitrate);
+        if !(6_000..=192_000).contains(&self.bitrate) {
+            let reason = format!("{} is outside 6,000-192,000 bit/s", self.bitrate);
             return Err(RtcError::InvalidOption { name: "bitrate", reason });
         }
         if self.queue_limit < Duration::from_millis(20) || self.queue_limit > Duration::from_secs(60) {
