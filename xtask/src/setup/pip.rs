@@ -84,6 +84,13 @@ pub(crate) fn install(setup: &Setup, python: &Path, requirements: &Path) -> Resu
         .context("cannot install the Python packages; check the network and run `cargo xtask setup python` again")
 }
 
+/// Unpacks one wheel with its programs into a folder.
+pub(crate) fn unpack(setup: &Setup, wheel: &Path, dir: &Path) -> Result<()> {
+    let mut command = pip(setup)?;
+    command.args(["install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target"]).arg(dir).arg(wheel);
+    run_logged(&mut command, &setup.cache.logs()?.join("pip-unpack.log"), || ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,82 @@
+//! `cargo xtask bench NAME`: a benchmark program with the servers it needs.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::demo::{build, exit_code, llm_threads, wait};
+use crate::servers::livekit::LiveKit;
+use crate::servers::llm::Llm;
+use crate::setup::{self, Part};
+use crate::{run_env, ui};
+
+const PACKAGE: &str = "stella-benches";
+
+#[derive(Debug, Clone, Copy)]
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    livekit: bool,
+    llm: bool,
+}
+
+/// Every benchmark; the program in the package of benchmarks has the same name.
+const BENCHES: &[Bench] = &[Bench {
+    name: "smoke",
+    about: "one short conversation over a real room with local models: every latency once",
+    livekit: true,
+    llm: true,
+}];
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The benchmark to run; without a name, they are listed
+    name: Option<String>,
+    /// Write the figures as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Threads of the local language model
+    #[arg(long, value_name = "N", default_value_t = llm_threads())]
+    llm_threads: usize,
+    /// Further arguments for the benchmark program
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    rest: Vec<OsString>,
+}
+
+/// Runs a benchmark and returns its exit code.
+pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
+    let Some(name) = &args.name else {
+        ui::table(&BENCHES.iter().map(|b| vec![b.name.to_owned(), b.about.to_owned()]).collect::<Vec<_>>());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(bench) = BENCHES.iter().find(|b| b.name == name) else {
+        let names: Vec<&str> = BENCHES.iter().map(|b| b.name).collect();
+        bail!("there is no benchmark {name:?}; there are: {}", names.join(", "));
+    };
+    let mut parts = vec![Part::System, Part::Python, Part::Speech];
+    parts.extend(bench.livekit.then_some(Part::LivekitServer));
+    parts.extend(bench.llm.then_some(Part::Llm));
+    let setup = setup::ensure(&parts, false)?;
+    let program = build(PACKAGE, bench.name)?;
+    let livekit = bench.livekit.then(|| LiveKit::start(&setup)).transpose()?;
+    let llm = bench.llm.then(|| Llm::start(&setup, args.llm_threads)).transpose()?;
+    let peers: Vec<_> = livekit
+        .as_ref()
+        .map(LiveKit::peer)
+        .into_iter()
+        .chain(llm.as_ref().map(Llm::peer))
+        .chain(run_env::model_peers())
+        .collect();
+    let mut command = Command::new(program);
+    let address = llm.as_ref().map(|l| (l.url.as_str(), l.model.as_str()));
+    run_env::program(&mut command, &setup, livekit.as_ref(), address, &peers);
+    if let Some(report) = &args.report {
+        command.arg("--report").arg(report);
+    }
+    command.args(&args.rest);
+    Ok(exit_code(wait(&mut command)?))
+}

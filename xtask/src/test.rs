@@ -1,0 +1,232 @@
+//! `cargo xtask test`: every check and every test there is, with real servers, and a table of what ran against what.
+
+mod cargo_output;
+mod report;
+mod suites;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::report::{Report, Row};
+use self::suites::Suites;
+use crate::process::{Running, describe, output_of};
+use crate::servers::livekit::LiveKit;
+use crate::servers::llm::Llm;
+use crate::setup::{self, Part, Setup};
+use crate::{demo, run_env, ui, workspace};
+
+/// The crate over the official SDK: it cannot link without the SDK's native library, so it is only type-checked.
+const SDK_CRATE: &str = "stella-rtc-livekit";
+/// The core must stay free of these.
+const CORE: &str = "stella-core";
+const CORE_FORBIDDEN: &[&str] = &["tokio", "hyper", "reqwest", "socket2"];
+/// Longest time the building and running of all tests may take together.
+const TESTS_DEADLINE: Duration = Duration::from_secs(50 * 60);
+
+/// One step of the test run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// Formatting
+    Fmt,
+    /// The dependency rule of the core
+    Deps,
+    /// Lints of every target, warnings are errors
+    Clippy,
+    /// Unit, property, contract and documentation tests, and those with real servers
+    Tests,
+    /// The documentation builds without warnings
+    Doc,
+    /// The back end over the official LiveKit SDK is type-checked
+    LivekitSdk,
+}
+
+impl Step {
+    const ALL: &[Self] = &[Self::Fmt, Self::Deps, Self::Clippy, Self::Tests, Self::Doc, Self::LivekitSdk];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Fmt => "cargo fmt --check",
+            Self::Deps => "dependency rule of stella-core",
+            Self::Clippy => "cargo clippy",
+            Self::Tests => "cargo test",
+            Self::Doc => "cargo doc",
+            Self::LivekitSdk => "type check of stella-rtc-livekit",
+        }
+    }
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Only this step; may be given several times
+    #[arg(long, value_enum, value_name = "NAME")]
+    only: Vec<Step>,
+    /// Only the tests of this package; may be given several times
+    #[arg(long, short, value_name = "NAME")]
+    package: Vec<String>,
+    /// Arguments for the test programs, such as the name of a test
+    #[arg(last = true, value_name = "ARGS")]
+    rest: Vec<OsString>,
+}
+
+/// Runs the steps; the exit code is 1 when anything failed.
+pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
+    let steps: Vec<Step> = match (args.only.as_slice(), args.package.is_empty() && args.rest.is_empty()) {
+        ([], true) => Step::ALL.to_vec(),
+        ([], false) => vec![Step::Tests],
+        (only, _) => Step::ALL.iter().copied().filter(|s| only.contains(s)).collect(),
+    };
+    let parts = if steps.contains(&Step::Tests) { Part::DEFAULT } else { &[Part::System] };
+    let setup = setup::ensure(parts, false)?;
+    let members = members()?;
+    let mut report = Report::default();
+    for step in steps {
+        ui::line(format!("\n== {}", step.title()));
+        let start = Instant::now();
+        let outcome = match step {
+            Step::Fmt => check(workspace::cargo("fmt").arg("--all").arg("--check").current_dir(workspace::root())),
+            Step::Deps => dependency_rule(),
+            Step::Clippy => clippy(&setup, &members),
+            Step::Doc => doc(&setup, &members),
+            Step::LivekitSdk if members.contains(SDK_CRATE) => livekit_sdk(),
+            Step::LivekitSdk => {
+                ui::line(format!("{SDK_CRATE} is not in the workspace; nothing to check"));
+                continue;
+            }
+            Step::Tests => {
+                tests(&setup, &members, args, &mut report)?;
+                continue;
+            }
+        };
+        if let Err(problem) = &outcome {
+            ui::line(format!("FAILED: {problem:#}"));
+        }
+        report.add(Row::check(step.title(), outcome.is_ok(), start.elapsed()));
+        if crate::process::interrupted() {
+            bail!("stopped");
+        }
+    }
+    Ok(report.print())
+}
+
+/// The names of the workspace's packages.
+fn members() -> Result<BTreeSet<String>> {
+    let mut command = workspace::cargo("metadata");
+    let out = command.args(["--no-deps", "--format-version=1"]).output().context("cannot run cargo metadata")?;
+    let text: serde_json::Value =
+        serde_json::from_slice(&out.stdout).context("cannot read what cargo metadata says")?;
+    let packages = text["packages"].as_array().context("cargo metadata lists no packages")?;
+    Ok(packages.iter().filter_map(|p| p["name"].as_str()).map(str::to_owned).collect())
+}
+
+fn check(command: &mut Command) -> Result<()> {
+    let status = Running::start(command)?.wait(None, || ())?;
+    if status.success() { Ok(()) } else { bail!("{}", describe(status)) }
+}
+
+/// `--workspace`, without what cannot be built for running here.
+fn whole_workspace(command: &mut Command, members: &BTreeSet<String>) {
+    command.arg("--workspace");
+    if members.contains(SDK_CRATE) {
+        command.args(["--exclude", SDK_CRATE]);
+    }
+}
+
+fn clippy(setup: &Setup, members: &BTreeSet<String>) -> Result<()> {
+    let mut command = workspace::cargo("clippy");
+    whole_workspace(&mut command, members);
+    command.args(["--all-targets", "--quiet", "--", "-D", "warnings"]);
+    run_env::files(&mut command, setup);
+    check(&mut command)
+}
+
+fn doc(setup: &Setup, members: &BTreeSet<String>) -> Result<()> {
+    let mut command = workspace::cargo("doc");
+    whole_workspace(&mut command, members);
+    command.args(["--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+    run_env::files(&mut command, setup);
+    check(&mut command)
+}
+
+fn livekit_sdk() -> Result<()> {
+    // For this one command only: it makes the SDK's build script skip its native library.
+    check(workspace::cargo("check").args(["--quiet", "-p", SDK_CRATE]).env("DOCS_RS", "1"))
+}
+
+fn dependency_rule() -> Result<()> {
+    let mut command = workspace::cargo("tree");
+    command.args(["-p", CORE, "-e", "normal", "--prefix", "none", "--format", "{p}"]);
+    let out = command.output().context("cannot run cargo tree")?;
+    if !out.status.success() {
+        bail!("cargo tree {}:\n{}", describe(out.status), String::from_utf8_lossy(&out.stderr));
+    }
+    let found = forbidden_in(&String::from_utf8_lossy(&out.stdout));
+    if found.is_empty() { Ok(()) } else { bail!("{CORE} depends on {}", found.join(", ")) }
+}
+
+/// The forbidden packages named in the lines of `cargo tree`.
+fn forbidden_in(tree: &str) -> Vec<&'static str> {
+    let named = |name: &&&str| tree.lines().any(|line| line.split(' ').next() == Some(**name));
+    CORE_FORBIDDEN.iter().filter(named).copied().collect()
+}
+
+/// Builds all tests, then runs them with the servers up, one row per test program.
+fn tests(setup: &Setup, members: &BTreeSet<String>, args: &TestArgs, report: &mut Report) -> Result<()> {
+    let start = Instant::now();
+    let deadline = start + TESTS_DEADLINE;
+    let select = |command: &mut Command| {
+        if args.package.is_empty() {
+            whole_workspace(command, members);
+        }
+        for package in &args.package {
+            command.args(["-p", package]);
+        }
+        run_env::files(command, setup);
+    };
+    let mut build = workspace::cargo("test");
+    select(&mut build);
+    let suites = match Suites::build(&mut build, deadline) {
+        Ok(suites) => suites,
+        Err(problem) => {
+            ui::line(format!("FAILED: {problem:#}"));
+            report.add(Row::check("building the tests", false, start.elapsed()));
+            return Ok(());
+        }
+    };
+    report.add(Row::check("building the tests", true, start.elapsed()));
+
+    let livekit = LiveKit::start(setup)?;
+    let llm = Llm::start(setup, demo::llm_threads())?;
+    for peer in [livekit.peer(), llm.peer()] {
+        let url = peer.url.unwrap_or_default();
+        ui::line(format!("started {} {} at {url}", peer.name, peer.version));
+    }
+    let mut command = workspace::cargo("test");
+    select(&mut command);
+    command.arg("--no-fail-fast").arg("--").args(&args.rest);
+    run_env::tests(&mut command, setup, &livekit, &llm);
+    cargo_output::run(&mut command, deadline, &suites, &livekit, &llm, report)
+}
+
+/// The toolchain's and the Python peer's versions, for the report.
+fn environment() -> Vec<String> {
+    let rust = output_of("rustc", &["--version"]).unwrap_or_default();
+    vec![rust, format!("Python livekit {}", setup::venv::LIVEKIT), "onnxruntime 1.32.0".to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_names_are_forbidden() {
+        let tree = "stella-core v0.1.0 (/somewhere)\ntokio-macros v2.0.0\nserde v1.0.0 (*)\n";
+        assert!(forbidden_in(tree).is_empty());
+        assert_eq!(forbidden_in("serde v1\nsocket2 v0.6.0\ntokio v1.50.0 (*)\n"), ["tokio", "socket2"]);
+    }
+}
