@@ -54,8 +54,6 @@ impl LiveKit {
         let (key, secret) = ("stella".to_owned(), random_hex(24)?);
         let dir = run_dir()?;
         let log = dir.join(format!("livekit-{port}.log"));
-        fs::write(&config, config_text(port, tcp, udp, &key, &secret))
-            .context("cannot write the server's configuration")?;
         let out = File::create(&log).context("cannot write the server's log")?;
         let err = out.try_clone().context("cannot share the server's log")?;
         let mut command = Command::new(program);
