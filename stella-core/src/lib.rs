@@ -7,6 +7,8 @@ pub mod error;
 pub mod id;
 pub mod llm;
 pub mod stt;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;
 pub mod tool;
 pub mod tts;
