@@ -4,6 +4,8 @@
 //! The local ones run ONNX models in this process: all share one [`runtime::InferencePool`], and their files lie in a
 //! [`runtime::Cache`].
 
+#[cfg(feature = "openai")]
+pub mod openai;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 #[cfg(feature = "silero")]
