@@ -1,0 +1,321 @@
+//! One speaker's stream. The events stream itself does the work when it is polled: there is no task to leak.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use stella_core::{
+    audio::{AudioFormat, AudioFrame},
+    error::ProviderError,
+    id::UtteranceId,
+    stt::{SttEvent, SttEventKind, SttInput, SttSession},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    MoonshineOptions, NAME, Recogniser,
+    activity::STEP,
+    utterance::{Heard, Utterance},
+};
+use crate::runtime::{Job, Lane, Pending};
+
+/// Samples that may wait to be looked at: 30 s. More means that nobody polls the events or the pool is far behind.
+const BACKLOG: usize = 30 * 16_000;
+/// When the answer to a checkpoint is wanted.
+const FINAL_DUE: Duration = Duration::from_millis(250);
+/// When an interim text is wanted.
+const INTERIM_DUE: Duration = Duration::from_millis(800);
+/// The part of the time, as a divisor, that interim texts of one stream may keep a core busy.
+const SHARE: u32 = 4;
+/// How often and after how long a checkpoint is tried again when the pool is overloaded.
+const TRIES: u32 = 10;
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+enum Command {
+    Start(UtteranceId),
+    Audio(AudioFrame),
+    Checkpoint(u32),
+    Finish,
+}
+
+struct Input {
+    commands: mpsc::UnboundedSender<Command>,
+    backlog: Arc<AtomicUsize>,
+}
+
+impl Input {
+    fn send(&self, command: Command) {
+        // Fails only when the events were dropped: then nobody waits for an answer.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl SttInput for Input {
+    fn start(&mut self, utterance: UtteranceId) {
+        self.send(Command::Start(utterance));
+    }
+
+    fn push(&mut self, frame: &AudioFrame) -> Result<(), ProviderError> {
+        if frame.format() != AudioFormat::SPEECH {
+            let reason = format!("audio must be {:?}, not {:?}", AudioFormat::SPEECH, frame.format());
+            return Err(ProviderError::InvalidRequest { provider: NAME, reason });
+        }
+        let samples = frame.samples().len();
+        if self.backlog.load(Ordering::Relaxed) + samples > BACKLOG {
+            return Err(ProviderError::Overloaded { provider: NAME, retry_after: None });
+        }
+        self.backlog.fetch_add(samples, Ordering::Relaxed);
+        self.send(Command::Audio(frame.clone()));
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, checkpoint: u32) {
+        self.send(Command::Checkpoint(checkpoint));
+    }
+
+    fn finish(&mut self) {
+        self.send(Command::Finish);
+    }
+}
+
+pub(super) fn open(recogniser: Arc<Recogniser>, options: MoonshineOptions) -> SttSession {
+    let (sender, commands) = mpsc::unbounded_channel();
+    let backlog = Arc::new(AtomicUsize::new(0));
+    let listener = Listener {
+        recogniser,
+        options,
+        commands,
+        backlog: backlog.clone(),
+        utterance: None,
+        running: None,
+        shown: String::new(),
+        patience: 0,
+    };
+    let events = futures_util::stream::unfold(Some(listener), |listener| async {
+        let mut listener = listener?;
+        match listener.next().await? {
+            Ok(event) => Some((Ok(event), Some(listener))),
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    SttSession { input: Box::new(Input { commands: sender, backlog }), events: Box::pin(events) }
+}
+
+/// A recognition that goes on while audio comes in.
+struct Running {
+    purpose: Purpose,
+    upto: usize,
+    pending: Pending<Written>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be shown, and to be the answer if no more is said.
+    Interim,
+    /// To be fixed, so that its audio can be forgotten.
+    Fix,
+}
+
+/// A result of the network, and how long it took.
+struct Written {
+    heard: Heard,
+    took: Duration,
+}
+
+struct Listener {
+    recogniser: Arc<Recogniser>,
+    options: MoonshineOptions,
+    commands: mpsc::UnboundedReceiver<Command>,
+    backlog: Arc<AtomicUsize>,
+    utterance: Option<Utterance>,
+    running: Option<Running>,
+    /// The text last shown of this utterance, so that equal ones are not shown again.
+    shown: String,
+    /// Steps of new speech before the next interim text, from what the last one cost.
+    patience: usize,
+}
+
+impl Listener {
+    /// The next event, or `None` when the input is gone and all is answered.
+    async fn next(&mut self) -> Option<Result<SttEvent, ProviderError>> {
+        loop {
+            let command = if let Some(running) = &mut self.running {
+                tokio::select! {
+                    biased;
+                    result = &mut running.pending => match self.written(result) {
+                        Ok(Some(event)) => return Some(Ok(event)),
+                        Ok(None) => continue,
+                        Err(error) => return Some(Err(error)),
+                    },
+                    command = self.commands.recv() => command,
+                }
+            } else if let Ok(command) = self.commands.try_recv() {
+                Some(command)
+            } else if self.begin() {
+                continue;
+            } else {
+                self.commands.recv().await
+            };
+            match command? {
+                Command::Start(id) => self.open(Some(Utterance::new(id))),
+                Command::Finish => self.open(None),
+                Command::Audio(frame) => {
+                    self.backlog.fetch_sub(frame.samples().len(), Ordering::Relaxed);
+                    if let Some(utterance) = &mut self.utterance {
+                        utterance.push(frame.samples());
+                    }
+                }
+                Command::Checkpoint(checkpoint) => {
+                    if let Some(answer) = self.answer(checkpoint).await {
+                        return Some(answer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, utterance: Option<Utterance>) {
+        self.utterance = utterance;
+        self.running = None;
+        self.shown.clear();
+        self.patience = 0;
+    }
+
+    /// Begins a recognition if one is worth it now.
+    fn begin(&mut self) -> bool {
+        let Some(utterance) = &self.utterance else { return false };
+        let (purpose, upto) = match utterance.cut() {
+            Some(cut) => (Purpose::Fix, cut),
+            None if self.options.interim
+                && utterance.wants_interim(self.patience)
+                && !self.recogniser.pool.is_behind() =>
+            {
+                (Purpose::Interim, utterance.steps())
+            }
+            None => return false,
+        };
+        let pending = self.recogniser.write(utterance, upto, INTERIM_DUE);
+        self.running = Some(Running { purpose, upto, pending });
+        true
+    }
+
+    /// Takes the result of the running recognition; gives the interim event if there is something new to show.
+    fn written(&mut self, result: Result<Written, ProviderError>) -> Result<Option<SttEvent>, ProviderError> {
+        let Some(running) = self.running.take() else { return Ok(None) };
+        let Some(utterance) = &mut self.utterance else { return Ok(None) };
+        let written = match result {
+            Ok(written) => written,
+            Err(ProviderError::Overloaded { .. }) => {
+                // Nobody waits for this one. The checkpoint, or more speech, will ask again.
+                self.patience = utterance.steps();
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if running.purpose == Purpose::Fix {
+            utterance.fix(running.upto, &written.heard.text);
+            return Ok(None);
+        }
+        let cost = AudioFormat::SPEECH.samples(written.took * SHARE) as usize;
+        self.patience = cost / STEP;
+        utterance.hear(written.heard);
+        let (text, confidence) = utterance.text();
+        if text.is_empty() || text == self.shown {
+            return Ok(None);
+        }
+        self.shown.clone_from(&text);
+        let utterance = utterance.id;
+        Ok(Some(SttEvent { utterance, text, kind: SttEventKind::Interim, confidence, language: english() }))
+    }
+
+    /// Writes down all there is and answers the checkpoint; `None` if no utterance is open.
+    async fn answer(&mut self, checkpoint: u32) -> Option<Result<SttEvent, ProviderError>> {
+        if self.utterance.is_none() {
+            tracing::debug!(checkpoint, "a checkpoint without an utterance");
+            return None;
+        }
+        if let Err(error) = self.settle().await {
+            return Some(Err(error));
+        }
+        let utterance = self.utterance.as_ref()?;
+        let (text, confidence) = utterance.text();
+        self.shown.clone_from(&text);
+        let kind = SttEventKind::Final { checkpoint };
+        Some(Ok(SttEvent { utterance: utterance.id, text, kind, confidence, language: english() }))
+    }
+
+    /// Sees to it that the whole utterance is written down.
+    async fn settle(&mut self) -> Result<(), ProviderError> {
+        if let Some(running) = &mut self.running {
+            let useful = running.purpose == Purpose::Fix
+                || self.utterance.as_ref().is_some_and(|utterance| utterance.complete(running.upto));
+            if useful {
+                let result = (&mut running.pending).await;
+                self.written(result)?;
+            }
+            self.running = None;
+        }
+        while let Some(utterance) = &self.utterance {
+            let cut = utterance.cut();
+            if cut.is_none() && utterance.settled() {
+                return Ok(());
+            }
+            let upto = cut.unwrap_or_else(|| utterance.steps());
+            let written = self.write_now(upto).await?;
+            if let Some(utterance) = &mut self.utterance {
+                match cut {
+                    Some(cut) => utterance.fix(cut, &written.heard.text),
+                    None => {
+                        utterance.hear(written.heard);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_now(&self, upto: usize) -> Result<Written, ProviderError> {
+        let mut tries = 1;
+        loop {
+            let Some(utterance) = &self.utterance else {
+                return Err(ProviderError::Internal { provider: NAME, source: "the utterance is gone".into() });
+            };
+            match self.recogniser.write(utterance, upto, FINAL_DUE).await {
+                Err(ProviderError::Overloaded { .. }) if tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(TRY_AGAIN).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Recogniser {
+    /// Writes down the first `upto` steps of the utterance's tail.
+    fn write(self: &Arc<Self>, utterance: &Utterance, upto: usize, due: Duration) -> Pending<Written> {
+        let (speech, draft) = (utterance.speech(upto), utterance.draft());
+        let recogniser = self.clone();
+        let job = Job::new(NAME, &self.network.encoder, Lane::Long, due);
+        self.pool.submit(job, move || {
+            let start = Instant::now();
+            if speech.is_empty() {
+                let heard = Heard { upto, tokens: Vec::new(), text: String::new(), confidence: None };
+                return Ok(Written { heard, took: Duration::ZERO });
+            }
+            let transcript = recogniser.network.transcribe(&speech, &draft)?;
+            let text = recogniser.vocabulary.text(&transcript.tokens);
+            let confidence = (!text.is_empty()).then_some(transcript.confidence);
+            Ok(Written { heard: Heard { upto, tokens: transcript.tokens, text, confidence }, took: start.elapsed() })
+        })
+    }
+}
+
+fn english() -> Option<String> {
+    Some("en".to_owned())
+}

@@ -1,0 +1,78 @@
+use std::path::Path;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use stella_core::error::ProviderError;
+
+use super::NAME;
+use crate::runtime::{damaged, read};
+
+/// Starts every decoding.
+pub(super) const START: i64 = 1;
+/// Ends every decoding.
+pub(super) const END: i64 = 2;
+/// SentencePiece writes a space as U+2581.
+const SPACE: &str = "\u{2581}";
+
+/// The pieces of text the decoder chooses from.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    /// Bytes of each token; empty for those that are no text.
+    pieces: Vec<Vec<u8>>,
+}
+
+impl Vocabulary {
+    /// Reads `tokens.txt`: a line for each token, its bytes in base64, a space, its number counted from 0.
+    pub(super) fn read(file: &Path) -> Result<Self, ProviderError> {
+        let text = String::from_utf8(read(NAME, file)?).map_err(|error| damaged(NAME, file, error))?;
+        Self::parse(&text).map_err(|reason| damaged(NAME, file, reason))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::with_capacity(32_768);
+        for line in text.lines() {
+            let wrong = || format!("line {} is not \"base64 number\"", pieces.len() + 1);
+            let (bytes, number) = line.rsplit_once(' ').ok_or_else(wrong)?;
+            let bytes = STANDARD.decode(bytes).map_err(|_| wrong())?;
+            if number.parse() != Ok(pieces.len()) {
+                return Err(wrong());
+            }
+            let special = bytes.starts_with(b"<") && bytes.ends_with(b">") && bytes.len() > 2;
+            pieces.push(if special { Vec::new() } else { bytes });
+        }
+        if pieces.len() <= END as usize { Err("it holds no tokens".to_owned()) } else { Ok(Self { pieces }) }
+    }
+
+    /// Number of tokens.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The text of a decoding, with single spaces and none at its ends.
+    pub(super) fn text(&self, tokens: &[i64]) -> String {
+        let pieces = tokens.iter().filter_map(|&token| self.pieces.get(usize::try_from(token).ok()?));
+        let bytes: Vec<u8> = pieces.flatten().copied().collect();
+        let text = String::from_utf8_lossy(&bytes).replace(SPACE, " ");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_become_words() {
+        let lines = ["<unk>", "<s>", "</s>", "\u{2581}two", "\u{2581}word", "s", "<<ST_1>>"];
+        let lines = lines.iter().enumerate().map(|(k, piece)| format!("{} {k}\n", STANDARD.encode(piece)));
+        let vocabulary = Vocabulary::parse(&lines.collect::<String>()).expect("well-formed");
+        assert_eq!(vocabulary.len(), 7);
+        assert_eq!(vocabulary.text(&[START, 3, 4, 5, 6, 99, -1, END]), "two words");
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        assert!(Vocabulary::parse("").is_err());
+        assert!(Vocabulary::parse("!! 0\n").is_err());
+        assert!(Vocabulary::parse("AA== 1\n").is_err());
+    }
+}
