@@ -114,6 +114,11 @@ impl ChatContext {
         self.items.iter().map(Arc::as_ref)
     }
 
+    /// The items, oldest first, for sharing them with another context.
+    pub fn shared(&self) -> impl ExactSizeIterator<Item = &Arc<ChatItem>> {
+        self.items.iter()
+    }
+
     /// Number of items.
     #[must_use]
     pub fn len(&self) -> usize {

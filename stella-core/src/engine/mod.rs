@@ -19,15 +19,46 @@
 //! for [`deadline`](Engine::deadline), whichever comes first. The words, machines, rules and hard cases are described in
 //! `docs/engine.md`.
 
+mod application;
+mod clause;
+mod closing;
+mod floor;
+mod hearing;
 mod input;
 mod judge;
 mod latency;
+mod ledger;
+mod listener;
 mod options;
 mod output;
+mod overlap;
+mod replies;
+mod reply;
+mod speaking;
+mod speech;
+mod step;
+mod turn;
+mod turns;
 
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
-use crate::time::Timestamp;
+use crate::{
+    chat::{ChatContext, ChatItem},
+    id::{CallId, SpeakerId, UtteranceId},
+    time::Timestamp,
+    tool::ToolPolicy,
+};
+use {
+    closing::Closing,
+    floor::Floor,
+    listener::Speaker,
+    overlap::Overlap,
+    reply::Reply,
+    turn::{Collected, Turn},
+};
 
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};
 pub use judge::{Judge, Overlapping, Verdict, WordListJudge};
@@ -40,10 +71,13 @@ pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
 };
 
+/// Deadlines handled at one time. Each moves a machine on, so a handful is normal.
+const MAX_DUE: usize = 64;
+
 /// What the engine has counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Answers to commands that were already answered or cancelled.
+    /// Answers to commands that were already answered or cancelled, and inputs after the end.
     pub late: u64,
 }
 
@@ -55,19 +89,96 @@ pub struct Engine {
     judge: Box<dyn Judge>,
     out: VecDeque<Output>,
     stats: Stats,
+    ids: Ids,
+    /// What the model is told to be.
+    instructions: String,
+    /// Tools the model may call.
+    tools: BTreeMap<String, ToolPolicy>,
+    /// What was said and heard.
+    history: ChatContext,
+    speakers: Vec<Speaker>,
+    turn: Turn,
+    floor: Floor,
+    overlap: Overlap,
+    closing: Closing,
+    /// Replies that wait for the floor, in the order in which they get it.
+    waiting: VecDeque<Box<Reply>>,
+    /// Tools that go on although their reply is over, and until when.
+    detached: Vec<(CallId, String, Timestamp)>,
+    /// Finished utterances whose final transcript is still out, with its checkpoint.
+    corrections: VecDeque<(UtteranceId, SpeakerId, u32)>,
+    /// When either side last did something.
+    last_activity: Timestamp,
+    user_state: UserState,
+    agent_state: AgentState,
+}
+
+/// The last id given.
+#[derive(Debug, Default)]
+struct Ids(u64);
+
+impl Ids {
+    fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// Whose deadline it is.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Listener(usize),
+    Review,
+    Step,
+    Synthesis,
+    Playout,
+    Tool(CallId),
+    Overlap(overlap::Due),
+    Closing,
+    Away,
 }
 
 impl Engine {
     /// An engine at the start of a conversation.
     #[must_use]
     pub fn new(config: Config, judge: Box<dyn Judge>) -> Self {
-        Self { now: Timestamp::ZERO, config, judge, out: VecDeque::new(), stats: Stats::default() }
+        Self {
+            now: Timestamp::ZERO,
+            config,
+            judge,
+            out: VecDeque::new(),
+            stats: Stats::default(),
+            ids: Ids::default(),
+            instructions: String::new(),
+            tools: BTreeMap::new(),
+            history: ChatContext::new(),
+            speakers: Vec::new(),
+            turn: Turn::Collecting(Collected::default()),
+            floor: Floor::Idle,
+            overlap: Overlap::None,
+            closing: Closing::Open,
+            waiting: VecDeque::new(),
+            detached: Vec::new(),
+            corrections: VecDeque::new(),
+            last_activity: Timestamp::ZERO,
+            user_state: UserState::default(),
+            agent_state: AgentState::default(),
+        }
     }
 
     /// Takes one input at the time it happened. A time before the previous one counts as the previous one.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         self.now = self.now.max(now);
-        let _ = (input, &self.judge, &self.config);
+        if self.closing == Closing::Closed {
+            self.stats.late += 1;
+            return;
+        }
+        self.expire();
+        if self.closing != Closing::Closed {
+            self.accept(input);
+            self.settle();
+            self.expire();
+        }
     }
 
     /// The next output, in order. Drain it after each [`handle`](Self::handle).
@@ -78,12 +189,182 @@ impl Engine {
     /// When [`Input::Tick`] is due if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        None
+        self.due().map(|(at, _)| at)
+    }
+
+    /// Whether the conversation is over: nothing will follow.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closing == Closing::Closed
+    }
+
+    /// What was said and heard so far, as the model is shown it.
+    #[must_use]
+    pub fn history(&self) -> &ChatContext {
+        &self.history
     }
 
     /// What the engine has counted so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    // Deadlines
+
+    /// The earliest deadline; of equal ones, the first in this order.
+    fn due(&self) -> Option<(Timestamp, Due)> {
+        let listeners = self.speakers.iter().enumerate();
+        let listeners = listeners.filter_map(|(i, s)| Some((s.listener.deadline()?, Due::Listener(i))));
+        let reply = self.floor.reply();
+        let stalled = reply.filter(|_| !self.floor.is_held()).and_then(|r| r.speech.waiting_since());
+        let others = [
+            self.overlap.due(&self.config.interruption).map(|(at, due)| (at, Due::Overlap(due))),
+            self.turn.deadline().map(|at| (at, Due::Review)),
+            reply.and_then(|r| r.step.deadline()).map(|at| (at, Due::Step)),
+            reply.and_then(|r| r.speech.open()).map(|(_, at)| (at, Due::Synthesis)),
+            stalled.map(|since| (since + self.config.recovery.playout_by, Due::Playout)),
+            reply.and_then(|r| r.ledger.deadline()).map(|(at, call)| (at, Due::Tool(call))),
+            self.detached.iter().map(|&(call, _, at)| (at, Due::Tool(call))).min_by_key(|&(at, _)| at),
+            self.closing.deadline().map(|at| (at, Due::Closing)),
+            self.away_at().map(|at| (at, Due::Away)),
+        ];
+        listeners.chain(others.into_iter().flatten()).min_by_key(|&(at, _)| at)
+    }
+
+    /// Does what is due.
+    fn expire(&mut self) {
+        for _ in 0..MAX_DUE {
+            match self.due() {
+                Some((at, due)) if at <= self.now => self.fire(due),
+                _ => return,
+            }
+            self.settle();
+        }
+    }
+
+    fn fire(&mut self, due: Due) {
+        match due {
+            Due::Listener(index) if self.speakers[index].listener.is_ready() => self.finish(index),
+            Due::Listener(index) => self.decide(index),
+            Due::Review => self.review_overdue(),
+            Due::Step => self.step_overdue(),
+            Due::Synthesis => self.synthesis_overdue(),
+            Due::Playout => self.playout_overdue(),
+            Due::Tool(call) => self.tool_overdue(call),
+            Due::Overlap(due) => self.overlap_due(due),
+            Due::Closing => self.advance_closing(true),
+            Due::Away => self.user_state_changed(UserState::Away),
+        }
+    }
+
+    // Settling
+
+    /// After something happened: gives the floor to who is next, and moves the reply on it as far as it goes.
+    fn settle(&mut self) {
+        self.advance();
+        while self.closing.is_open() && self.floor.is_idle() && self.give_floor() {
+            self.advance();
+        }
+        self.advance_closing(false);
+        self.tell_states();
+    }
+
+    /// Starts the next reply; `false` if there is none, or the application reviews the turn.
+    fn give_floor(&mut self) -> bool {
+        let urgent = self.waiting.front().is_some_and(|reply| reply.options.priority == Priority::High);
+        if !urgent && self.is_turn_ready() {
+            self.commit_turn();
+            return !self.floor.is_idle();
+        }
+        if matches!(self.turn, Turn::Reviewing { .. }) {
+            return false;
+        }
+        match self.waiting.pop_front() {
+            Some(reply) => self.start(reply),
+            None => return false,
+        }
+        true
+    }
+
+    // Outputs
+
+    fn command(&mut self, command: Command) {
+        self.out.push_back(Output::Command(command));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn fail(&mut self, stage: Stage, error: String) {
+        self.event(Event::Failed { stage, error });
+    }
+
+    /// Adds an item to the history.
+    fn remember(&mut self, item: ChatItem) {
+        self.history.push(item.clone());
+        if self.history.len() > self.config.conversation.max_history {
+            self.history.truncate_front(self.config.conversation.max_history);
+        }
+        self.event(Event::HistoryAdded(item));
+    }
+
+    // States
+
+    /// Somebody did something.
+    fn active(&mut self) {
+        self.last_activity = self.now;
+    }
+
+    /// The user did something, and so is not away.
+    fn user_active(&mut self) {
+        self.active();
+        if self.user_state == UserState::Away {
+            let speaking = self.speakers.iter().any(|s| s.listener.is_speaking());
+            self.user_state_changed(if speaking { UserState::Speaking } else { UserState::Listening });
+        }
+    }
+
+    /// When the user counts as away, if both sides are silent.
+    fn away_at(&self) -> Option<Timestamp> {
+        let silent = self.speakers.iter().all(|s| s.listener.utterance().is_none());
+        let waits = self.closing.is_open() && self.floor.is_idle() && self.user_state != UserState::Away;
+        (silent && waits).then(|| self.last_activity + self.config.conversation.user_away_after)
+    }
+
+    fn tell_states(&mut self) {
+        let user = if self.speakers.iter().any(|s| s.listener.is_speaking()) {
+            UserState::Speaking
+        } else if self.user_state == UserState::Away {
+            UserState::Away
+        } else {
+            UserState::Listening
+        };
+        self.user_state_changed(user);
+        let agent = match &self.floor {
+            Floor::Idle => AgentState::Listening,
+            Floor::Thinking(reply) if reply.is_speculative() => AgentState::Listening,
+            Floor::Thinking(_) => AgentState::Thinking,
+            Floor::Speaking(_) => AgentState::Speaking,
+            Floor::Held(reply) if reply.speech.is_heard() => AgentState::Speaking,
+            Floor::Held(_) => AgentState::Thinking,
+        };
+        if agent != self.agent_state {
+            self.agent_state = agent;
+            self.event(Event::AgentState(agent));
+        }
+    }
+
+    fn user_state_changed(&mut self, state: UserState) {
+        if state != self.user_state {
+            self.user_state = state;
+            self.event(Event::UserState(state));
+        }
+    }
+
+    /// Samples of the voice in `duration`.
+    fn samples(&self, duration: Duration) -> u64 {
+        (duration.as_micros() * u128::from(self.config.speech.sample_rate) / 1_000_000) as u64
     }
 }

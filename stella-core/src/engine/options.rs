@@ -27,7 +27,7 @@ pub struct Options {
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointingOptions {
     /// Whether to ask for an end-of-turn score when the speaker pauses. Default true; set it to false when there is no
-    /// turn detector, and `wait_unsure` decides alone.
+    /// turn detector, and `wait_unsure` decides alone. A score that comes after `wait_unsure` is too late.
     pub score: bool,
     /// Wait if the score says that the turn is complete. Default 250 ms.
     pub wait_complete: Duration,
@@ -39,9 +39,6 @@ pub struct EndpointingOptions {
     pub complete_from: f32,
     /// Score below which a turn counts as incomplete. Default 0.2.
     pub incomplete_below: f32,
-    /// Longest wait for a score, from the request; then `wait_unsure` holds. Default 400 ms: smart-turn takes about 100 ms
-    /// of one core, more on a busy one, and a late score may still shorten `wait_unsure`.
-    pub score_by: Duration,
     /// Longest wait for the final transcript once the silence has ended the turn; then the interim text is taken, or,
     /// without any, the utterance is discarded as noise. Default 1 s.
     pub transcript_by: Duration,
@@ -56,7 +53,6 @@ impl Default for EndpointingOptions {
             wait_incomplete: Duration::from_millis(1_600),
             complete_from: 0.5,
             incomplete_below: 0.2,
-            score_by: Duration::from_millis(400),
             transcript_by: Duration::from_secs(1),
         }
     }
@@ -240,7 +236,6 @@ impl Options {
         check(waits.wait_unsure <= waits.wait_incomplete, "endpointing.wait_unsure", "exceeds wait_incomplete")?;
         check(waits.wait_incomplete <= hour, "endpointing.wait_incomplete", "exceeds an hour")?;
         check(waits.transcript_by <= hour, "endpointing.transcript_by", "exceeds an hour")?;
-        check(waits.score_by <= hour, "endpointing.score_by", "exceeds an hour")?;
         check(probability(waits.complete_from), "endpointing.complete_from", "is not between 0 and 1")?;
         check(
             probability(waits.incomplete_below) && waits.incomplete_below <= waits.complete_from,

@@ -1,0 +1,357 @@
+//! What the engine does about voices and their transcripts.
+
+use super::{
+    Command, DiscardReason, Engine, Event, Part, Source, Stage, Verdict,
+    floor::Floor,
+    judge::{Overlapping, words},
+    listener::{Listener, Pause, Score, Speaker, Utterance},
+    overlap::{Due, Judging, Overlap},
+    turn::{Moments, text},
+};
+use crate::{
+    id::{ScoreId, SpeakerId, UtteranceId},
+    time::Timestamp,
+};
+
+/// Most speakers of one conversation; voices beyond are not heard, and an error says so.
+const MAX_SPEAKERS: usize = 64;
+
+/// Finished utterances whose late final transcript is still worth telling.
+const MAX_CORRECTIONS: usize = 8;
+
+impl Engine {
+    pub(super) fn speaker(&mut self, id: SpeakerId) -> Option<usize> {
+        if let Some(index) = self.speakers.iter().position(|speaker| speaker.id == id) {
+            return Some(index);
+        }
+        if self.speakers.len() >= MAX_SPEAKERS {
+            self.fail(Stage::Limit, format!("more than {MAX_SPEAKERS} speakers"));
+            return None;
+        }
+        self.speakers.push(Speaker { id, listener: Listener::Silent });
+        Some(self.speakers.len() - 1)
+    }
+
+    pub(super) fn voice_started(&mut self, speaker: SpeakerId, since: Timestamp) {
+        let Some(index) = self.speaker(speaker) else { return };
+        let since = since.min(self.now);
+        let utterance = match self.speakers[index].listener.take() {
+            Listener::Silent => {
+                let utterance = Utterance::new(UtteranceId(self.ids.next()), since);
+                self.command(Command::StartUtterance { speaker, utterance: utterance.id });
+                utterance
+            }
+            speaking @ Listener::Speaking(_) => {
+                self.speakers[index].listener = speaking;
+                return;
+            }
+            Listener::Pausing { utterance, .. } | Listener::Ready { utterance, .. } => utterance,
+        };
+        let id = utterance.id;
+        self.speakers[index].listener = Listener::Speaking(utterance);
+        self.user_active();
+        self.drop_speculation_on(id);
+        self.begin_overlap(id, since);
+    }
+
+    pub(super) fn voice_ended(&mut self, speaker: SpeakerId, last_voiced: Timestamp) {
+        let Some(index) = self.speakers.iter().position(|s| s.id == speaker) else { return };
+        let mut utterance = match self.speakers[index].listener.take() {
+            Listener::Speaking(utterance) => utterance,
+            other => {
+                self.speakers[index].listener = other;
+                return;
+            }
+        };
+        utterance.checkpoint += 1;
+        let (id, checkpoint) = (utterance.id, utterance.checkpoint);
+        self.command(Command::Checkpoint { utterance: id, checkpoint });
+        let mut score = Score::None;
+        if self.config.endpointing.score {
+            let request = ScoreId(self.ids.next());
+            score = Score::Pending(request);
+            let before = text(&self.turn.collected().parts);
+            let transcript = format!("{before} {}", utterance.text).trim().to_owned();
+            self.command(Command::Score { score: request, speaker, transcript });
+        }
+        let last_voiced = last_voiced.max(utterance.since).min(self.now);
+        let pause = Pause::new(self.now, last_voiced, score, &self.config.endpointing);
+        self.speakers[index].listener = Listener::Pausing { utterance, pause };
+        self.active();
+        match &mut self.overlap {
+            Overlap::Judging(judging) if judging.utterance == id => judging.ended = Some(self.now),
+            Overlap::Listening { utterance, .. } if *utterance == id => {
+                self.overlap = Overlap::Dismissed { utterance: id };
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn transcribed(&mut self, utterance: UtteranceId, words: String, checkpoint: Option<u32>) {
+        let now = self.now;
+        let Some(index) = self.listening_to(utterance) else {
+            return self.transcribed_late(utterance, words, checkpoint);
+        };
+        let speaker = self.speakers[index].id;
+        let listener = &mut self.speakers[index].listener;
+        let Some(known) = listener.utterance_mut() else { return };
+        let changed = known.text.trim() != words.trim();
+        if !known.transcribe(words, checkpoint) {
+            self.stats.late += 1;
+            return;
+        }
+        let text = known.text.trim().to_owned();
+        if known.is_final()
+            && let Some(pause) = listener.pause_mut()
+        {
+            pause.transcribed = Some(now);
+        }
+        if changed {
+            self.event(Event::UserTranscript { speaker, utterance, text, is_final: false });
+        }
+        self.weigh_overlap(utterance);
+        self.after_transcript(utterance);
+    }
+
+    pub(super) fn transcript_failed(&mut self, utterance: UtteranceId, checkpoint: u32) {
+        let Some(index) = self.listening_to(utterance) else {
+            self.stats.late += 1;
+            return;
+        };
+        self.fail(Stage::Transcript, format!("no transcript of {utterance}, checkpoint {checkpoint}"));
+        // What is known of the words has to do.
+        let known = self.speakers[index].listener.utterance().map(|u| u.text.clone());
+        self.transcribed(utterance, known.unwrap_or_default(), Some(checkpoint));
+    }
+
+    /// A final transcript of an utterance that was taken as it stood: told, but the turn stays as it is.
+    fn transcribed_late(&mut self, utterance: UtteranceId, text: String, checkpoint: Option<u32>) {
+        self.stats.late += 1;
+        let awaited = self.corrections.iter().position(|&(id, _, last)| id == utterance && checkpoint == Some(last));
+        if let Some((_, speaker, _)) = awaited.and_then(|index| self.corrections.remove(index)) {
+            self.event(Event::UserTranscript { speaker, utterance, text: text.trim().to_owned(), is_final: true });
+        }
+    }
+
+    fn after_transcript(&mut self, utterance: UtteranceId) {
+        let Some(index) = self.listening_to(utterance) else { return };
+        match &self.speakers[index].listener {
+            Listener::Ready { utterance, .. } if utterance.is_final() => self.finish(index),
+            Listener::Pausing { .. } => self.speculate(index),
+            _ => {}
+        }
+    }
+
+    pub(super) fn scored(&mut self, score: ScoreId, probability: Option<f32>) {
+        let options = self.config.endpointing.clone();
+        let awaited = |speaker: &mut Speaker| match &mut speaker.listener {
+            Listener::Pausing { pause, .. } if pause.score == Score::Pending(score) => {
+                pause.scored(probability, &options);
+                true
+            }
+            _ => false,
+        };
+        match self.speakers.iter_mut().position(awaited) {
+            Some(index) => self.speculate(index),
+            None => self.stats.late += 1,
+        }
+    }
+
+    /// The speaker is gone: what they said is complete.
+    pub(super) fn left(&mut self, speaker: SpeakerId) {
+        self.voice_ended(speaker, self.now);
+        if let Some(index) = self.speakers.iter().position(|s| s.id == speaker) {
+            self.decide(index);
+        }
+    }
+
+    /// The silence has ended the turn.
+    pub(super) fn decide(&mut self, index: usize) {
+        match self.speakers[index].listener.take() {
+            Listener::Pausing { utterance, mut pause } => {
+                pause.decide_at = self.now;
+                let is_final = utterance.is_final();
+                let transcript_by = self.now + self.config.endpointing.transcript_by;
+                self.speakers[index].listener = Listener::Ready { utterance, pause, transcript_by };
+                if is_final {
+                    self.finish(index);
+                }
+            }
+            other => self.speakers[index].listener = other,
+        }
+    }
+
+    /// The utterance is over: its words go into the turn, or are discarded.
+    pub(super) fn finish(&mut self, index: usize) {
+        let speaker = self.speakers[index].id;
+        let (utterance, pause) = match self.speakers[index].listener.take() {
+            Listener::Ready { utterance, pause, .. } => (utterance, pause),
+            other => {
+                self.speakers[index].listener = other;
+                return;
+            }
+        };
+        self.command(Command::FinishUtterance { utterance: utterance.id });
+        let interim = !utterance.is_final();
+        if interim {
+            self.corrections.push_back((utterance.id, speaker, utterance.checkpoint));
+            if self.corrections.len() > MAX_CORRECTIONS {
+                self.corrections.pop_front();
+            }
+        }
+        let words = utterance.text.trim().to_owned();
+        let moments = Moments {
+            wait: pause.wait,
+            last_voiced: pause.last_voiced,
+            voice_ended: pause.noticed,
+            ready: pause.decide_at,
+            transcribed: pause.transcribed.unwrap_or(self.now),
+        };
+        if !words.is_empty() {
+            let (utterance, text) = (utterance.id, words.clone());
+            self.event(Event::UserTranscript { speaker, utterance, text, is_final: true });
+        }
+        let part = Part { speaker, source: Source::Utterance(utterance.id), text: words, interim };
+        self.file(utterance.id, part, moments);
+        if self.overlap.utterance() == Some(utterance.id) {
+            self.overlap = Overlap::None;
+        }
+    }
+
+    /// Decides where the words of a finished utterance belong.
+    fn file(&mut self, utterance: UtteranceId, part: Part, moments: Moments) {
+        if part.text.is_empty() {
+            self.drop_speculation_on(utterance);
+            self.resume(utterance);
+            return self.discard(part, DiscardReason::Noise);
+        }
+        let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
+        if overlaps && self.config.interruption.enabled {
+            let verdict = self.verdict(&part.text, true);
+            let boundary = self.samples(self.config.interruption.answer_boundary);
+            let answers = self.floor.reply().is_some_and(|r| r.speech.is_heard() && r.speech.ends_within(boundary));
+            match verdict {
+                Verdict::Backchannel if answers => self.resume(utterance),
+                Verdict::Backchannel | Verdict::Echo => {
+                    self.resume(utterance);
+                    return self.discard(part, DiscardReason::Backchannel);
+                }
+                Verdict::Interruption | Verdict::Unsure => self.cut_off(Some(utterance)),
+            }
+        }
+        self.collect(part, moments);
+        self.adopt_speculation(utterance, moments);
+    }
+
+    fn discard(&mut self, part: Part, reason: DiscardReason) {
+        self.event(Event::Discarded { source: part.source, text: part.text, reason });
+    }
+
+    pub(super) fn listening_to(&self, utterance: UtteranceId) -> Option<usize> {
+        self.speakers.iter().position(|s| s.listener.utterance().is_some_and(|u| u.id == utterance))
+    }
+
+    // Overlap
+
+    /// Speech has begun while a reply may have the floor.
+    pub(super) fn begin_overlap(&mut self, utterance: UtteranceId, since: Timestamp) {
+        let interruptible = self.config.interruption.enabled
+            && self.floor.reply().is_some_and(|r| r.options.interruptible && !r.is_speculative());
+        if !interruptible {
+            return;
+        }
+        match &mut self.overlap {
+            Overlap::Judging(judging) if judging.utterance == utterance => judging.ended = None,
+            Overlap::Judging(_) | Overlap::Listening { .. } => {}
+            Overlap::None | Overlap::Dismissed { .. } => {
+                let hold_at = since + self.config.interruption.hold_after;
+                self.overlap = Overlap::Listening { utterance, since, hold_at };
+            }
+        }
+    }
+
+    pub(super) fn overlap_due(&mut self, due: Due) {
+        let Some(utterance) = self.overlap.utterance() else { return };
+        match due {
+            Due::Hold => self.hold(),
+            Due::Commit => self.cut_off(Some(utterance)),
+            Due::Resume => self.resume(utterance),
+        }
+    }
+
+    fn hold(&mut self) {
+        let Overlap::Listening { utterance, since, .. } = self.overlap else { return };
+        let Some(reply) = self.floor.take() else {
+            self.overlap = Overlap::None;
+            return;
+        };
+        let ended = match self.listening_to(utterance).map(|index| &self.speakers[index].listener) {
+            Some(Listener::Speaking(_)) => None,
+            _ => Some(self.now),
+        };
+        self.event(Event::Overlap { reply: reply.id, utterance });
+        if reply.speech.is_started() {
+            self.command(Command::Hold { reply: reply.id });
+        }
+        let heard = reply.speech.is_heard();
+        self.floor = Floor::Held(reply);
+        self.overlap =
+            Overlap::Judging(Judging { utterance, since, ended, held: self.now, words: false, harmless: false, heard });
+        self.weigh_overlap(utterance);
+    }
+
+    /// Judges the overlap again, because more of its words are known.
+    fn weigh_overlap(&mut self, utterance: UtteranceId) {
+        if self.overlap.utterance() != Some(utterance) {
+            return;
+        }
+        let Some(index) = self.listening_to(utterance) else { return };
+        let listener = &self.speakers[index].listener;
+        let Some(known) = listener.utterance() else { return };
+        let is_final = !listener.is_speaking() && known.is_final();
+        let text = known.text.clone();
+        let count = words(&text).count();
+        let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(&text, is_final) };
+        let harmless = matches!(verdict, Verdict::Backchannel | Verdict::Echo);
+        let mut enough = self.config.interruption.min_words;
+        if let Overlap::Judging(judging) = &mut self.overlap {
+            judging.words = count > 0;
+            judging.harmless = harmless;
+            if !judging.heard {
+                enough = 1;
+            }
+        }
+        if is_final && (count == 0 || harmless) {
+            self.resume(utterance);
+        } else if verdict == Verdict::Interruption || (!harmless && count >= enough) {
+            self.cut_off(Some(utterance));
+        }
+    }
+
+    fn verdict(&self, text: &str, is_final: bool) -> Verdict {
+        let agent_text = self.floor.reply().map(|reply| reply.speech.split(None).0).unwrap_or_default();
+        self.judge.judge(Overlapping { text, is_final, agent_text: &agent_text })
+    }
+
+    /// The overlap was no interruption: the reply goes on.
+    pub(super) fn resume(&mut self, utterance: UtteranceId) {
+        if self.overlap.utterance() != Some(utterance) {
+            return;
+        }
+        self.overlap = match self.listening_to(utterance) {
+            Some(_) => Overlap::Dismissed { utterance },
+            None => Overlap::None,
+        };
+        if !self.floor.is_held() {
+            return;
+        }
+        let Some(mut reply) = self.floor.take() else { return };
+        self.event(Event::FalseInterruption { reply: reply.id, utterance });
+        if reply.speech.is_started() {
+            let from = reply.speech.resume_from();
+            reply.speech.rewind(self.now, from);
+            self.command(Command::Resume { reply: reply.id, from });
+        }
+        self.floor.give(reply);
+    }
+}

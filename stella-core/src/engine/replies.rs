@@ -1,0 +1,275 @@
+//! What the engine does about replies: generation, tools, recovery.
+
+use super::{
+    Command, Engine, Event, ReplyEnd, Stage, TurnOutcome,
+    ledger::Cut,
+    reply::{Purpose, Reply},
+    step::Step,
+    turn::Turn,
+};
+use crate::{
+    chat::{ChatItem, Role, ToolCall},
+    id::{CallId, GenerationId, UtteranceId},
+    llm::TokenUsage,
+};
+
+/// Characters of one reply after which its generation is cut: half an hour of speech.
+const MAX_REPLY: usize = 30_000;
+
+/// Tool calls of one reply; further ones are refused.
+const MAX_CALLS: usize = 64;
+
+impl Engine {
+    /// Gives the floor to a reply.
+    pub(super) fn start(&mut self, mut reply: Box<Reply>) {
+        if !reply.is_speculative() {
+            self.event(Event::ReplyStarted { reply: reply.id, turn: reply.turn().map(|turn| turn.id) });
+        }
+        let words = match &reply.purpose {
+            Purpose::Say { text } | Purpose::Farewell { text } => Some(text.clone()),
+            Purpose::Answer { .. } | Purpose::Initiative { .. } => None,
+        };
+        if let Some(words) = &words {
+            reply.speech.push(0, words, &self.config.speech);
+            reply.speech.flush(0);
+        }
+        self.floor.give(reply);
+        if words.is_none() {
+            self.generate();
+        }
+        let speaking = self.speakers.iter().filter(|s| s.listener.is_speaking());
+        let first = speaking.filter_map(|s| s.listener.utterance()).map(|u| (u.id, u.since)).next();
+        if let Some((utterance, since)) = first {
+            self.begin_overlap(utterance, since);
+        }
+    }
+
+    /// Asks for the next generation of the reply on the floor.
+    fn generate(&mut self) {
+        let generation = GenerationId(self.ids.next());
+        let (now, by) = (self.now, self.now + self.config.recovery.first_token_by);
+        let Some(reply) = self.floor.reply_mut() else { return };
+        reply.step = Step::Requested { generation, by };
+        reply.stamps.requested.get_or_insert(now);
+        let tools = reply.round < self.config.conversation.max_tool_rounds && !self.tools.is_empty();
+        let chat = reply.context(&self.instructions, &self.history);
+        self.command(Command::Generate { generation, chat, tools });
+    }
+
+    /// The reply whose open generation this is.
+    fn generating(&mut self, generation: GenerationId) -> Option<&mut Reply> {
+        let awaited = self.floor.reply().is_some_and(|reply| reply.step.generation() == Some(generation));
+        if !awaited {
+            self.stats.late += 1;
+        }
+        self.floor.reply_mut().filter(|_| awaited)
+    }
+
+    pub(super) fn text(&mut self, generation: GenerationId, text: &str) {
+        let (now, by) = (self.now, self.now + self.config.recovery.next_token_by);
+        let options = self.config.speech.clone();
+        let Some(reply) = self.generating(generation) else { return };
+        reply.step = Step::Streaming { generation, by };
+        if text.is_empty() {
+            return;
+        }
+        reply.stamps.first_token.get_or_insert(now);
+        reply.length += text.chars().count();
+        reply.speech.push(reply.round, text, &options);
+        let too_long = reply.length > MAX_REPLY;
+        if too_long {
+            self.command(Command::CancelGeneration { generation });
+            self.fail(Stage::Limit, format!("a reply of more than {MAX_REPLY} characters was cut"));
+            self.generated(generation, None);
+        }
+    }
+
+    pub(super) fn tool_called(&mut self, generation: GenerationId, call: ToolCall) {
+        let (now, by) = (self.now, self.now + self.config.recovery.next_token_by);
+        let policy = self.tools.get(&call.name).copied().unwrap_or_default();
+        let allowed = self.config.conversation.max_tool_rounds;
+        let id = CallId(self.ids.next());
+        let Some(reply) = self.generating(generation) else { return };
+        reply.step = Step::Streaming { generation, by };
+        reply.stamps.first_token.get_or_insert(now);
+        if reply.round >= allowed || reply.ledger.len() >= MAX_CALLS {
+            return self.fail(Stage::Tool, "the model called a tool after its last round".into());
+        }
+        reply.ledger.enter(id, reply.round, call, policy);
+    }
+
+    pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
+        let Some(reply) = self.generating(generation) else { return };
+        let spent = usage.unwrap_or_default();
+        reply.usage.prompt += spent.prompt;
+        reply.usage.cached += spent.cached;
+        reply.usage.completion += spent.completion;
+        let round = reply.round;
+        reply.speech.flush(round);
+        if reply.ledger.has_calls(round) {
+            reply.step = Step::Tools;
+        } else if round == 0 && reply.speech.text(0).trim().is_empty() {
+            self.generation_failed(generation, true, "the model said nothing".into());
+        } else {
+            reply.step = Step::Done;
+        }
+    }
+
+    /// The recovery script: try again if nothing was used yet, else apologise. It is never silence.
+    pub(super) fn generation_failed(&mut self, generation: GenerationId, retryable: bool, error: String) {
+        if self.generating(generation).is_none() {
+            return;
+        }
+        self.fail(Stage::Generation, error);
+        if self.floor.reply().is_some_and(Reply::is_speculative) {
+            return self.drop_speculation();
+        }
+        let recovery = self.config.recovery.clone();
+        let options = self.config.speech.clone();
+        let Some(reply) = self.floor.reply_mut() else { return };
+        reply.speech.forget_rest();
+        let round = reply.round;
+        let unused = reply.speech.text(round).is_empty() && !reply.ledger.has_calls(round);
+        if unused && retryable && reply.failures < recovery.retries {
+            reply.failures += 1;
+            return self.generate();
+        }
+        reply.failed = true;
+        reply.step = Step::Done;
+        reply.speech.push(round, &recovery.apology, &options);
+        reply.speech.flush(round);
+        let cuts = reply.ledger.cut();
+        self.cut_tools(cuts);
+    }
+
+    pub(super) fn step_overdue(&mut self) {
+        let Some(generation) = self.floor.reply().and_then(|reply| reply.step.generation()) else { return };
+        self.command(Command::CancelGeneration { generation });
+        self.generation_failed(generation, true, format!("{generation} gave nothing in time"));
+    }
+
+    // Tools
+
+    /// Starts the calls that may run, and goes on once all have their output.
+    pub(super) fn advance_tools(&mut self) {
+        let now = self.now;
+        loop {
+            let Some(reply) = self.floor.reply_mut() else { return };
+            let speculative = reply.is_speculative();
+            let Some((call, request)) = reply.ledger.start(now, speculative) else { break };
+            if !speculative && reply.ledger.has_effects() {
+                self.record_turn();
+            }
+            self.command(Command::RunTool { call, request });
+        }
+        let Some(reply) = self.floor.reply_mut() else { return };
+        if reply.step == Step::Tools && reply.ledger.is_settled() {
+            reply.round += 1;
+            reply.failures = 0;
+            self.generate();
+        }
+    }
+
+    pub(super) fn tool_returned(&mut self, call: CallId, output: String, is_error: bool) {
+        if let Some(index) = self.detached.iter().position(|(id, ..)| *id == call) {
+            let (_, name, _) = self.detached.remove(index);
+            let what = if is_error { "failed" } else { "finished" };
+            let note = format!("The tool {name}, which went on in the background, has {what}: {output}");
+            return self.remember(ChatItem::message(Role::System, note));
+        }
+        let taken = self.floor.reply_mut().is_some_and(|reply| reply.ledger.output(call, output, is_error));
+        self.stats.late += u64::from(!taken);
+    }
+
+    pub(super) fn tool_overdue(&mut self, call: CallId) {
+        self.command(Command::CancelTool { call });
+        self.fail(Stage::Tool, format!("{call} did not return in time"));
+        self.tool_returned(call, "timed out".into(), true);
+    }
+
+    fn cut_tools(&mut self, cuts: Vec<Cut>) {
+        for cut in cuts {
+            match cut {
+                Cut::Cancelled(call) => self.command(Command::CancelTool { call }),
+                Cut::Detached(call, name, by) => self.detached.push((call, name, by)),
+            }
+        }
+    }
+
+    // Ends
+
+    /// The user takes the floor: the reply is withdrawn if it has left no trace, else cut off where it was heard.
+    pub(super) fn cut_off(&mut self, utterance: Option<UtteranceId>) {
+        self.overlap = super::overlap::Overlap::None;
+        let Some(reply) = self.floor.take() else { return };
+        if reply.turn().is_some() && reply.is_traceless() {
+            return self.roll_back(*reply);
+        }
+        self.event(Event::Interrupted { reply: reply.id, utterance });
+        self.end_reply(*reply, ReplyEnd::Interrupted);
+    }
+
+    /// Drops everything that is under way for a reply.
+    fn abandon(&mut self, reply: &mut Reply) {
+        if let Some(generation) = reply.step.generation() {
+            self.command(Command::CancelGeneration { generation });
+        }
+        if let Some((segment, _)) = reply.speech.open() {
+            self.command(Command::CancelSynthesis { segment });
+        }
+        if reply.speech.is_known() {
+            self.command(Command::Stop { reply: reply.id });
+        }
+        reply.step = Step::Done;
+    }
+
+    /// Withdraws a reply without a trace.
+    pub(super) fn roll_back(&mut self, mut reply: Reply) {
+        self.abandon(&mut reply);
+        for cut in reply.ledger.cut() {
+            let (Cut::Cancelled(call) | Cut::Detached(call, ..)) = cut;
+            self.command(Command::CancelTool { call });
+        }
+        let (_, unheard) = reply.split();
+        let (id, usage, end) = (reply.id, reply.usage, ReplyEnd::RolledBack);
+        self.event(Event::ReplyEnded { reply: id, end, heard: String::new(), unheard, usage });
+        if !reply.is_speculative()
+            && let Purpose::Answer { turn, .. } = reply.purpose
+        {
+            self.turn.reopen(turn);
+        }
+    }
+
+    /// Ends a reply of which something was heard or done, or which is complete.
+    pub(super) fn end_reply(&mut self, mut reply: Reply, end: ReplyEnd) {
+        let text = reply.speech.newly_heard();
+        self.tell_heard(reply.id, text);
+        self.abandon(&mut reply);
+        let cuts = reply.ledger.cut();
+        self.cut_tools(cuts);
+        if reply.options.remember {
+            if let Some(item) = reply.take_turn_record() {
+                self.remember(item);
+            }
+            for item in reply.record(end == ReplyEnd::Interrupted) {
+                self.remember(item);
+            }
+        }
+        let (heard, unheard) = reply.split();
+        self.event(Event::ReplyEnded { reply: reply.id, end, heard, unheard, usage: reply.usage });
+        if let Turn::Answering { turn, .. } = self.turn
+            && reply.turn().is_some_and(|answered| answered.id == turn)
+        {
+            self.turn.release();
+            self.event(Event::TurnEnded { turn, outcome: TurnOutcome::Answered { reply: reply.id } });
+        }
+        self.active();
+    }
+
+    /// The user's words become history, because something of their answer is heard or done.
+    pub(super) fn record_turn(&mut self) {
+        if let Some(item) = self.floor.reply_mut().and_then(Reply::take_turn_record) {
+            self.remember(item);
+        }
+    }
+}

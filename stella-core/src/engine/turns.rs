@@ -1,0 +1,204 @@
+//! What the engine does about turns: collect, commit, review, answer.
+
+use super::{
+    Command, DiscardReason, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome, TypedPolicy,
+    listener::{Listener, Score},
+    reply::{Purpose, Reply, Standing},
+    turn::{Collected, Committed, Moments, Turn, text},
+};
+use crate::{
+    chat::{ChatItem, Role},
+    id::{MessageId, ReplyId, SpeakerId, TurnId, UtteranceId},
+};
+
+impl Engine {
+    /// Words of the user belong to the next turn.
+    pub(super) fn collect(&mut self, part: Part, moments: Moments) {
+        // A turn under review is not answered yet: the new words belong to it.
+        if let Turn::Reviewing { turn, .. } = &self.turn {
+            let turn = turn.clone();
+            self.turn.reopen(turn);
+        }
+        let collected = self.turn.collected_mut();
+        collected.parts.push(part);
+        collected.ready = Some(moments);
+    }
+
+    pub(super) fn typed(&mut self, speaker: SpeakerId, message: MessageId, words: String, policy: TypedPolicy) {
+        let source = Source::Message(message);
+        let words = words.trim().to_owned();
+        if words.is_empty() {
+            return self.event(Event::Discarded { source, text: words, reason: DiscardReason::Noise });
+        }
+        self.user_active();
+        self.event(Event::MessageAccepted { message });
+        self.drop_speculation();
+        let part = Part { speaker, source, text: words, interim: false };
+        match policy {
+            TypedPolicy::Interrupt => {
+                if self.floor.reply().is_some_and(|reply| reply.options.interruptible) {
+                    self.cut_off(None);
+                }
+                self.collect(part, Moments::typed(self.now));
+            }
+            TypedPolicy::Queue => {
+                let collected = self.turn.collected_mut();
+                collected.parts.push(part);
+                collected.ready = Some(Moments::typed(self.now));
+            }
+            TypedPolicy::Merge => self.turn.collected_mut().parts.push(part),
+        }
+    }
+
+    /// Whether the collected words may be committed: they are complete, and nobody who spoke them is speaking on.
+    pub(super) fn is_turn_ready(&self) -> bool {
+        let Turn::Collecting(collected) = &self.turn else { return false };
+        let speaks_on = |part: &Part| {
+            matches!(part.source, Source::Utterance(_))
+                && self.speakers.iter().any(|s| s.id == part.speaker && !matches!(s.listener, Listener::Silent))
+        };
+        collected.ready.is_some() && !collected.parts.is_empty() && !collected.parts.iter().any(speaks_on)
+    }
+
+    /// Commits the collected words, and has the turn reviewed or answered.
+    pub(super) fn commit_turn(&mut self) {
+        let Collected { parts, merged, ready, .. } = std::mem::take(self.turn.collected_mut());
+        let moments = ready.unwrap_or(Moments::typed(self.now));
+        let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
+        self.announce(&turn, merged);
+        if self.config.conversation.review {
+            let by = self.now + self.config.recovery.review_by;
+            self.command(Command::ReviewTurn { turn: turn.id, text: text(&turn.parts) });
+            self.turn = Turn::Reviewing { turn, by, next: Collected::default() };
+        } else {
+            self.answer(turn, None, None);
+        }
+    }
+
+    fn announce(&mut self, turn: &Committed, merged: Vec<TurnId>) {
+        self.event(Event::TurnCommitted { turn: turn.id, parts: turn.parts.clone() });
+        for earlier in merged {
+            let outcome = TurnOutcome::Merged { into: turn.id };
+            self.event(Event::TurnEnded { turn: earlier, outcome });
+        }
+    }
+
+    pub(super) fn reviewed(&mut self, id: TurnId, review: Review) {
+        let turn = match &self.turn {
+            Turn::Reviewing { turn, .. } if turn.id == id => turn.clone(),
+            _ => {
+                self.stats.late += 1;
+                return;
+            }
+        };
+        match review {
+            Review::Answer { text, context } => self.answer(turn, text, context),
+            Review::Decline { reason } => {
+                self.turn.release();
+                self.remember(ChatItem::message(Role::User, text(&turn.parts)));
+                self.event(Event::TurnEnded { turn: id, outcome: TurnOutcome::Declined { reason } });
+            }
+        }
+    }
+
+    pub(super) fn review_overdue(&mut self) {
+        let Turn::Reviewing { turn, .. } = &self.turn else { return };
+        let turn = turn.clone();
+        self.fail(Stage::Review, format!("the application did not review {} in time", turn.id));
+        self.answer(turn, None, None);
+    }
+
+    fn answer(&mut self, turn: Committed, words: Option<String>, context: Option<String>) {
+        let mut committed = turn;
+        committed.committed = self.now;
+        let next = std::mem::take(self.turn.collected_mut());
+        self.turn = Turn::Answering { turn: committed.id, next };
+        let words = words.unwrap_or_else(|| text(&committed.parts));
+        let purpose = Purpose::Answer { turn: committed, text: words, context };
+        let reply = Reply::new(ReplyId(self.ids.next()), purpose, ReplyOptions::default(), &self.config);
+        self.start(Box::new(reply));
+    }
+
+    // Speculation
+
+    /// Begins a reply before the turn is certain to have ended, if that is probable.
+    pub(super) fn speculate(&mut self, index: usize) {
+        let options = &self.config.speculation;
+        let Listener::Pausing { utterance, pause } = &self.speakers[index].listener else { return };
+        let probable = matches!(pause.score, Score::Known(p) if p >= options.from_score);
+        let words = utterance.text.trim();
+        let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || s.listener.utterance().is_none());
+        let collected = match &self.turn {
+            Turn::Collecting(collected) => collected,
+            Turn::Reviewing { .. } | Turn::Answering { .. } => return,
+        };
+        let wanted = options.enabled
+            && !self.config.conversation.review
+            && probable
+            && utterance.is_final()
+            && !words.is_empty()
+            && alone
+            && self.floor.is_idle()
+            && self.waiting.is_empty()
+            && collected.attempts < options.max_attempts;
+        if !wanted {
+            return;
+        }
+        let source = Source::Utterance(utterance.id);
+        let part = Part { speaker: self.speakers[index].id, source, text: words.to_owned(), interim: false };
+        let moments = Moments {
+            wait: pause.wait,
+            last_voiced: pause.last_voiced,
+            voice_ended: pause.noticed,
+            ready: pause.decide_at,
+            transcribed: pause.transcribed.unwrap_or(self.now),
+        };
+        let standing = Standing::Speculative(utterance.id);
+        let mut parts = collected.parts.clone();
+        parts.push(part);
+        self.turn.collected_mut().attempts += 1;
+        let text = text(&parts);
+        let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
+        let purpose = Purpose::Answer { turn, text, context: None };
+        let mut reply = Reply::new(ReplyId(self.ids.next()), purpose, ReplyOptions::default(), &self.config);
+        reply.standing = standing;
+        reply.stamps.was_speculative = true;
+        self.start(Box::new(reply));
+    }
+
+    /// The turn ended with these words: the speculative reply is real, or it is withdrawn.
+    pub(super) fn adopt_speculation(&mut self, utterance: UtteranceId, moments: Moments) {
+        let on_it = self.floor.reply().is_some_and(|r| r.standing == Standing::Speculative(utterance));
+        let same = self.floor.reply().and_then(Reply::turn).is_some_and(|t| t.parts == self.turn.collected().parts);
+        if !on_it || !same {
+            return self.drop_speculation();
+        }
+        let Collected { merged, .. } = std::mem::take(self.turn.collected_mut());
+        let now = self.now;
+        let Some(reply) = self.floor.reply_mut() else { return };
+        reply.standing = Standing::Live;
+        let id = reply.id;
+        let Purpose::Answer { turn, .. } = &mut reply.purpose else { return };
+        turn.moments = moments;
+        turn.committed = now;
+        let turn = turn.clone();
+        self.turn = Turn::Answering { turn: turn.id, next: Collected::default() };
+        self.announce(&turn, merged);
+        self.event(Event::ReplyStarted { reply: id, turn: Some(turn.id) });
+    }
+
+    /// The speaker goes on: a reply that was begun too early is withdrawn.
+    pub(super) fn drop_speculation_on(&mut self, utterance: UtteranceId) {
+        if self.floor.reply().is_some_and(|r| r.standing == Standing::Speculative(utterance)) {
+            self.drop_speculation();
+        }
+    }
+
+    pub(super) fn drop_speculation(&mut self) {
+        if self.floor.reply().is_some_and(Reply::is_speculative)
+            && let Some(reply) = self.floor.take()
+        {
+            self.roll_back(*reply);
+        }
+    }
+}
