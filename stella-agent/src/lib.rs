@@ -1,1 +1,4 @@
-//! agent
+//! The agent runtime of Stella.
+
+mod resample;
+pub mod wav;
