@@ -4,7 +4,7 @@ mod cargo_output;
 mod report;
 mod suites;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ enum Step {
     Deps,
     /// Lints of every target, warnings are errors
     Clippy,
+    /// Every feature of every crate compiles alone
+    Features,
     /// Unit, property, contract and documentation tests, and those with real servers
     Tests,
     /// The documentation builds without warnings
@@ -46,13 +48,15 @@ enum Step {
 }
 
 impl Step {
-    const ALL: &[Self] = &[Self::Fmt, Self::Deps, Self::Clippy, Self::Tests, Self::Doc, Self::LivekitSdk];
+    const ALL: &[Self] =
+        &[Self::Fmt, Self::Deps, Self::Clippy, Self::Features, Self::Tests, Self::Doc, Self::LivekitSdk];
 
     fn title(self) -> &'static str {
         match self {
             Self::Fmt => "cargo fmt --check",
             Self::Deps => "dependency rule of stella-core",
             Self::Clippy => "cargo clippy",
+            Self::Features => "each feature alone",
             Self::Tests => "cargo test",
             Self::Doc => "cargo doc",
             Self::LivekitSdk => "type check of stella-rtc-livekit",
@@ -92,8 +96,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
             Step::Fmt => check(workspace::cargo("fmt").arg("--all").arg("--check").current_dir(workspace::root())),
             Step::Deps => dependency_rule(),
             Step::Clippy => clippy(&setup, &members),
+            Step::Features => features(&setup, &members),
             Step::Doc => doc(&setup, &members),
-            Step::LivekitSdk if members.contains(SDK_CRATE) => livekit_sdk(),
+            Step::LivekitSdk if members.contains_key(SDK_CRATE) => livekit_sdk(),
             Step::LivekitSdk => {
                 ui::line(format!("{SDK_CRATE} is not in the workspace; nothing to check"));
                 continue;
@@ -114,14 +119,19 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
     Ok(report.print())
 }
 
-/// The names of the workspace's packages.
-fn members() -> Result<BTreeSet<String>> {
+/// The workspace's packages, each with its features.
+type Members = BTreeMap<String, BTreeSet<String>>;
+
+fn members() -> Result<Members> {
     let mut command = workspace::cargo("metadata");
     let out = command.args(["--no-deps", "--format-version=1"]).output().context("cannot run cargo metadata")?;
     let text: serde_json::Value =
         serde_json::from_slice(&out.stdout).context("cannot read what cargo metadata says")?;
     let packages = text["packages"].as_array().context("cargo metadata lists no packages")?;
-    Ok(packages.iter().filter_map(|p| p["name"].as_str()).map(str::to_owned).collect())
+    let features = |p: &serde_json::Value| {
+        p["features"].as_object().into_iter().flat_map(|f| f.keys().cloned()).filter(|f| f != "default").collect()
+    };
+    Ok(packages.iter().filter_map(|p| Some((p["name"].as_str()?.to_owned(), features(p)))).collect())
 }
 
 fn check(command: &mut Command) -> Result<()> {
@@ -130,27 +140,45 @@ fn check(command: &mut Command) -> Result<()> {
 }
 
 /// `--workspace`, without what cannot be built for running here.
-fn whole_workspace(command: &mut Command, members: &BTreeSet<String>) {
+fn whole_workspace(command: &mut Command, members: &Members) {
     command.arg("--workspace");
-    if members.contains(SDK_CRATE) {
+    if members.contains_key(SDK_CRATE) {
         command.args(["--exclude", SDK_CRATE]);
     }
 }
 
-fn clippy(setup: &Setup, members: &BTreeSet<String>) -> Result<()> {
+fn clippy(setup: &Setup, members: &Members) -> Result<()> {
     let mut command = workspace::cargo("clippy");
     whole_workspace(&mut command, members);
-    command.args(["--all-targets", "--quiet", "--", "-D", "warnings"]);
+    command.args(["--all-features", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     run_env::files(&mut command, setup);
     check(&mut command)
 }
 
-fn doc(setup: &Setup, members: &BTreeSet<String>) -> Result<()> {
+fn doc(setup: &Setup, members: &Members) -> Result<()> {
     let mut command = workspace::cargo("doc");
     whole_workspace(&mut command, members);
-    command.args(["--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
+    command.args(["--all-features", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings");
     run_env::files(&mut command, setup);
     check(&mut command)
+}
+
+/// Checks every library without features, and with each one by itself.
+fn features(setup: &Setup, members: &Members) -> Result<()> {
+    let mut broken = Vec::new();
+    for (package, features) in members.iter().filter(|(name, features)| *name != SDK_CRATE && !features.is_empty()) {
+        for feature in std::iter::once("").chain(features.iter().map(String::as_str)) {
+            let mut command = workspace::cargo("check");
+            command.args(["--quiet", "--lib", "-p", package, "--no-default-features", "--features", feature]);
+            run_env::files(&mut command, setup);
+            if let Err(problem) = check(&mut command) {
+                let shown = if feature.is_empty() { "no feature" } else { feature };
+                ui::line(format!("{package} with {shown}: {problem:#}"));
+                broken.push(format!("{package} with {shown}"));
+            }
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { bail!("{} cannot be built", broken.join(", ")) }
 }
 
 fn livekit_sdk() -> Result<()> {
@@ -176,7 +204,7 @@ fn forbidden_in(tree: &str) -> Vec<&'static str> {
 }
 
 /// Builds all tests, then runs them with the servers up, one row per test program.
-fn tests(setup: &Setup, members: &BTreeSet<String>, args: &TestArgs, report: &mut Report) -> Result<()> {
+fn tests(setup: &Setup, members: &Members, args: &TestArgs, report: &mut Report) -> Result<()> {
     let start = Instant::now();
     let deadline = start + TESTS_DEADLINE;
     let select = |command: &mut Command| {
@@ -186,6 +214,8 @@ fn tests(setup: &Setup, members: &BTreeSet<String>, args: &TestArgs, report: &mu
         for package in &args.package {
             command.args(["-p", package]);
         }
+        // Tests that need servers hide behind a feature, so that a plain `cargo test` works without any.
+        command.arg("--all-features");
         run_env::files(command, setup);
     };
     let mut build = workspace::cargo("test");

@@ -610,6 +610,7 @@ fn sweep(setup: &Setup, items: &[Item]) -> Result<()> {
         if let Some(file) = package.find(&downloads) {
             std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
+        let _ = std::fs::remove_dir_all(package.incoming(&downloads));
     }
     Ok(())
 }

@@ -49,6 +49,11 @@ impl Package {
         entries.into_iter().find(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&stem)))
     }
 
+    /// Where the package is while it comes.
+    pub(crate) fn incoming(&self, downloads: &Path) -> PathBuf {
+        downloads.join(format!(".incoming-{}", self.name))
+    }
+
     /// The path of the package file, fetched if it is not already there whole.
     ///
     /// # Errors
@@ -61,7 +66,7 @@ impl Package {
             }
             fs::remove_file(&path).with_context(|| format!("cannot remove the broken file {}", path.display()))?;
         }
-        let incoming = downloads.join(format!(".incoming-{}", self.name));
+        let incoming = self.incoming(&downloads);
         let mut problem = None;
         for attempt in 1..=3 {
             if attempt > 1 {

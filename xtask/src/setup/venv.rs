@@ -18,6 +18,8 @@ pub(crate) const XLLAMACPP: &str = "2026.10.11549";
 /// The Python SDK of LiveKit that plays the other participant in tests.
 pub(crate) const LIVEKIT: &str = "1.2.1";
 
+/// The environment's size with room for pip's work.
+const SPACE: u64 = 500_000_000;
 const STAMP: &str = "venv/.stella";
 
 /// The environment's interpreter.
@@ -35,6 +37,7 @@ pub(crate) fn setup(setup: &Setup) -> Result<()> {
     if complete(setup) && !setup.force {
         return Ok(());
     }
+    setup.need_space(SPACE, "the Python packages")?;
     if setup.force || setup.cache.path(STAMP).exists() {
         // Another set of packages: begin anew instead of mixing versions.
         remove(setup)?;
