@@ -1,0 +1,422 @@
+//! The hard cases of docs/engine.md as scripts with golden traces. Times in seconds.
+#![cfg(feature = "testing")]
+
+use stella_core::{engine::Options, testing::script::run};
+
+/// A reply that is being heard: "One two three four five six." at four words a second.
+const SPEAKING: &str = "
+    0.000 say One two three four five six.
+    0.050 audio 36000
+    0.060 synthesized
+    0.100 playout 480
+";
+
+/// Runs a script while the reply of [`SPEAKING`] is being heard.
+fn over_speech(script: &str) -> String {
+    run(Options::default(), &format!("{SPEAKING}{script}"))
+}
+
+fn check(script: &str) -> String {
+    run(Options::default(), script)
+}
+
+fn reviewed(script: &str) -> String {
+    let mut options = Options::default();
+    options.conversation.review = true;
+    run(options, script)
+}
+
+#[test]
+fn case_1_a_pause_inside_a_sentence_is_one_turn() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.200 silence
+        1.250 final I would like
+        1.300 score 0.1
+        1.500 voice
+        2.700 silence
+        2.750 final I would like a coffee.
+        2.760 score 0.9
+        3.000 text Sure.
+        3.010 generated
+        3.100 audio 12000
+        3.110 synthesized
+        3.200 playout 480
+        3.700 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_2_a_user_who_goes_on_before_the_reply_is_heard_gets_one_reply() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.200 silence
+        1.250 final What is the weather
+        1.700 text It is
+        2.000 voice
+        2.800 silence
+        2.850 final in Paris tomorrow?
+        2.860 score 0.9
+        3.000 text Sunny in Paris.
+        3.010 generated
+        3.100 audio 12000
+        3.110 synthesized
+        3.200 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_3_a_backchannel_only_holds_the_agent() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        1.000 interim mhm
+        1.100 silence
+        1.150 final Mhm.
+        1.900 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn case_4_a_real_interruption_cuts_the_reply_where_it_was_heard() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14880
+        0.900 interim wait
+        1.100 interim wait what about
+        2.000 silence
+        2.050 final Wait, what about seven?
+        2.060 score 0.9
+        2.200 text Seven comes next.
+        2.210 generated
+        2.300 audio 24000
+        2.310 synthesized
+        2.400 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn case_5_a_cough_is_resumed_and_discarded() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        0.950 silence
+        1.000 final
+        1.900 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn case_5_a_door_without_any_transcript_is_resumed_by_its_deadline() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        0.950 silence
+        2.900 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn case_6_speech_after_the_first_sample_is_an_overlap_and_is_answered() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.400 voice
+        0.510 held 10080
+        1.010 interim no I meant
+        1.600 silence
+        1.650 final No, I meant ten.
+        1.660 score 0.9
+        2.000 text Ten.
+        2.010 generated
+        2.100 audio 12000
+        2.110 synthesized
+        2.200 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_7_typed_text_interrupts_speech() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 type Stop. What time is it?
+        0.700 text Noon.
+        0.710 generated
+        0.800 audio 12000
+        0.810 synthesized
+        0.900 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_7_typed_text_can_wait_for_its_turn() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 type queue What time is it?
+        1.600 playout 36000
+        1.700 text Noon.
+        1.710 generated
+        1.800 audio 12000
+        1.810 synthesized
+        1.900 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_8_a_reply_begun_on_a_probable_end_is_adopted() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.200 silence
+        1.210 final Hello there.
+        1.215 score 0.9
+        1.220 text Hi!
+        1.225 generated
+        1.230 audio 12000
+        1.235 synthesized
+        1.300 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_9_a_reply_begun_too_early_leaves_no_trace() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.200 silence
+        1.205 final Hello
+        1.210 score 0.9
+        1.215 text Hi!
+        1.225 voice
+        2.200 silence
+        2.250 final Hello, is anybody there?
+        2.260 score 0.9
+        2.400 text Yes.
+        2.410 generated
+        2.500 audio 12000
+        2.510 synthesized
+        2.600 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_10_a_tool_is_cancelled_when_the_user_interrupts() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 tools book!
+        0.000 type Book a table.
+        0.100 text One moment please.
+        0.110 call book
+        0.120 generated
+        0.200 audio 24000
+        0.210 synthesized
+        0.300 playout 480
+        0.600 voice
+        0.700 held 9600
+        0.900 interim no stop
+        1.500 silence
+        1.550 final No, stop.
+        1.560 score 0.9
+        1.600 tool booked
+        1.700 text All right.
+        1.710 generated
+        1.800 audio 12000
+        1.810 synthesized
+        1.900 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_10_a_tool_round_ends_in_an_answer() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 tools clock
+        0.000 type What time is it?
+        0.100 call clock
+        0.120 generated
+        0.500 tool noon
+        0.600 text It is noon.
+        0.610 generated
+        0.700 audio 24000
+        0.710 synthesized
+        0.800 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn case_11_a_late_final_corrects_the_transcript_not_the_turn() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.000 interim Hello wor
+        1.200 silence
+        3.000 final Hello world.
+        3.100 text Hi!
+        3.110 generated
+        3.200 audio 12000
+        3.210 synthesized
+        3.300 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_12_a_model_that_dies_in_mid_reply_is_apologised_for() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 type Tell me a story.
+        0.100 text Once upon a time, there was
+        0.200 audio 24000
+        0.210 synthesized
+        0.300 playout 480
+        0.400 generation failed
+        0.500 audio 48000
+        0.510 synthesized
+        1.300 playout 72000
+    "
+    ));
+}
+
+#[test]
+fn case_12_a_model_that_never_starts_is_asked_again_and_then_apologised_for() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 type Hello?
+        0.100 generation failed
+        6.000 audio 48000
+        6.010 synthesized
+        8.100 playout 48000
+    "
+    ));
+}
+
+#[test]
+fn case_13_the_farewell_wins_over_a_hold() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        0.800 end 5 Goodbye!
+        0.900 audio 12000
+        0.910 synthesized
+        1.000 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_13_the_end_comes_even_if_synthesis_never_answers() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.600 voice
+        0.800 end 3 Goodbye!
+    "
+    ));
+}
+
+#[test]
+fn case_14_a_second_speaker_is_heard_too() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice 1
+        0.500 voice 2
+        1.000 silence 2
+        1.050 final Good morning.
+        1.060 score 0.9
+        1.100 silence 1
+        1.400 text Hello!
+    "
+    ));
+}
+
+#[test]
+fn case_16_the_echo_of_the_agent_is_no_interruption() {
+    insta::assert_snapshot!(over_speech(
+        "
+        1.000 playout 24000
+        1.100 voice
+        1.200 held 26400
+        1.400 interim one two three
+        1.500 silence
+        1.550 final one two three
+        2.000 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn a_turn_may_be_declined() {
+    insta::assert_snapshot!(reviewed(
+        "
+        0.000 type Hello?
+        0.100 decline not for me
+    "
+    ));
+}
+
+#[test]
+fn a_turn_may_be_edited() {
+    insta::assert_snapshot!(reviewed(
+        "
+        0.000 type Hello?
+        0.100 review Bonjour?
+        0.200 text Oui.
+    "
+    ));
+}
+
+#[test]
+fn an_uninterruptible_reply_is_finished_and_the_words_are_answered_afterwards() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 say firmly One two three four five six.
+        0.050 audio 36000
+        0.060 synthesized
+        0.100 playout 480
+        0.400 voice
+        1.200 silence
+        1.250 final Can I say something?
+        1.600 playout 36000
+        1.700 text Yes.
+        1.710 generated
+    "
+    ));
+}
+
+#[test]
+fn speech_that_fails_to_be_synthesised_is_shown() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 say One two three four five six. Seven eight nine ten.
+        0.100 synthesis failed
+        0.200 synthesis failed
+        0.300 synthesis failed
+        0.400 synthesis failed
+    "
+    ));
+}
