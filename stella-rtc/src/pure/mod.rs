@@ -1,6 +1,19 @@
 //! The engine in pure Rust: LiveKit's signalling and data-stream crates, str0m for WebRTC, libopus for audio.
+#![allow(dead_code)]
 
+mod backoff;
 pub(crate) mod convert;
+mod events;
+mod ice;
+mod peer;
+mod receive;
+mod reliable;
+mod room;
+mod sdp;
+mod signal;
+mod sink;
+mod tcp;
+mod ws;
 
 use crate::{
     engine::{EngineCapabilities, EngineInfo, RtcEngine, RtcSession},
