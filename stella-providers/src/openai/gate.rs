@@ -51,6 +51,10 @@ impl Gate {
 
     /// Takes more text.
     pub(super) fn push(&mut self, text: &str, out: &mut Vec<Piece>) {
+        if self.known.is_empty() {
+            out.extend((!text.is_empty()).then(|| Piece::Text(text.to_owned())));
+            return;
+        }
         self.held.push_str(text);
         loop {
             let start = self.candidate().unwrap_or(self.held.len());
@@ -95,9 +99,6 @@ impl Gate {
 
     /// Where a call may begin in the held text.
     fn candidate(&self) -> Option<usize> {
-        if self.known.is_empty() {
-            return None;
-        }
         let mut line_start = self.line_start;
         for (at, c) in self.held.char_indices() {
             let rest = &self.held[at..];

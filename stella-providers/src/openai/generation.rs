@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use reqwest::Response;
 use serde_json::Value;
 use stella_core::{
@@ -20,12 +20,17 @@ use super::{
     wire::Chunk,
 };
 
-/// An answer under way. Dropping it closes the connection.
+/// Longest wait for the last bytes of an answer whose events are all here, so that the connection can be used again.
+const LAST_BYTES: Duration = Duration::from_millis(100);
+
+/// An answer under way. Dropping it before its end closes the connection.
 #[derive(Debug)]
 pub(super) struct Generation {
     assembler: Assembler,
-    /// `None` when the answer has ended.
+    /// `None` when nothing more is to be read.
     body: Option<Body>,
+    /// The server said that no event follows.
+    no_more: bool,
     next: Duration,
     key: Option<ApiKey>,
 }
@@ -51,7 +56,7 @@ impl Generation {
         let kind = content_type(&response);
         let parser = Parser::new(limits.line);
         let body = Body { response, parser, received: 0, limits: limits.clone() };
-        let mut generation = Self { assembler, body: None, next, key };
+        let mut generation = Self { assembler, body: None, no_more: false, next, key };
         match kind {
             Kind::Events => generation.body = Some(body),
             Kind::Json => {
@@ -71,15 +76,21 @@ impl Generation {
 
     /// The rest of the answer.
     pub(super) fn into_stream(self) -> LlmStream {
-        Box::pin(stream::unfold(self, |mut generation| async {
+        let events = stream::unfold(self, |mut generation| async {
             generation.poll().await.transpose().map(|event| (event, generation))
-        }))
+        });
+        Box::pin(events.fuse())
     }
 
     async fn poll(&mut self) -> Result<Option<LlmEvent>, ProviderError> {
         loop {
             if let Some(event) = self.assembler.poll() {
                 return Ok(Some(event));
+            }
+            if self.no_more
+                && let Some(mut body) = self.body.take()
+            {
+                let _ = tokio::time::timeout(LAST_BYTES, body.response.chunk()).await;
             }
             if self.body.is_none() {
                 return Ok(None);
@@ -104,7 +115,7 @@ impl Generation {
         match body.next().await? {
             Some(Event::Data(data)) if data.trim() == "[DONE]" => {
                 self.assembler.end();
-                self.close();
+                self.no_more = true;
                 Ok(())
             }
             Some(Event::Data(data)) => self.take_chunk(&data),
@@ -130,14 +141,6 @@ impl Generation {
                 self.assembler.push(chunk);
                 Ok(())
             }
-        }
-    }
-
-    /// Ends the answer in the usual way. If its last bytes are here already, the connection can be used again.
-    fn close(&mut self) {
-        use futures_util::FutureExt;
-        if let Some(mut body) = self.body.take() {
-            let _ = body.response.chunk().now_or_never();
         }
     }
 }
