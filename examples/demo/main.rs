@@ -1,0 +1,2 @@
+//! The spoken demo.
+fn main() {}
