@@ -14,3 +14,4 @@ pub mod tool;
 pub mod tts;
 pub mod turn_detector;
 pub mod vad;
+pub mod wire;
