@@ -6,7 +6,7 @@
 use super::options::SpeechOptions;
 
 /// Text that is not cut yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Clauses {
     buffer: String,
     /// Segments cut so far.

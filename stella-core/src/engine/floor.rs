@@ -3,7 +3,7 @@
 use super::reply::Reply;
 
 /// Who has the floor on the agent's side.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum Floor {
     /// Nobody.
     #[default]

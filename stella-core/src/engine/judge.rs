@@ -27,7 +27,7 @@ pub enum Verdict {
 }
 
 /// Decides what overlapping words mean. It must be a pure function, so that replays give the same outputs.
-pub trait Judge: fmt::Debug + Send {
+pub trait Judge: fmt::Debug + Send + Sync {
     /// Judges words that are not empty.
     fn judge(&self, overlapping: Overlapping<'_>) -> Verdict;
 }

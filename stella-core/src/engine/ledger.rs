@@ -8,13 +8,13 @@ use crate::{
 };
 
 /// The calls of one reply, in the order of the model.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
     calls: Vec<Call>,
 }
 
 /// One call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) id: CallId,
     /// Generation step that asked for it.
@@ -25,7 +25,7 @@ pub(super) struct Call {
 }
 
 /// How far a call is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     /// Waits until its reply is certain.
     Requested,
@@ -36,7 +36,7 @@ pub(super) enum State {
 }
 
 /// What was done about a call when its reply was cut off.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cut {
     /// It must be cancelled.
     Cancelled(CallId),

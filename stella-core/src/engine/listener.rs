@@ -7,14 +7,14 @@ use crate::{
 };
 
 /// One participant who can speak.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Speaker {
     pub(super) id: SpeakerId,
     pub(super) listener: Listener,
 }
 
 /// What a speaker is doing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Listener {
     /// No utterance is open.
     Silent,
@@ -98,7 +98,7 @@ impl Pause {
 
     /// Takes the score, and computes again when the turn ends.
     pub(super) fn scored(&mut self, probability: Option<f32>, options: &EndpointingOptions) {
-        self.score = probability.filter(|p| !p.is_nan()).map_or(Score::None, Score::Known);
+        self.score = probability.filter(|p| p.is_finite()).map_or(Score::None, Score::Known);
         self.decide(options);
     }
 

@@ -32,6 +32,7 @@ mod listener;
 mod options;
 mod output;
 mod overlap;
+mod replay;
 mod replies;
 mod reply;
 mod speaking;
@@ -42,6 +43,7 @@ mod turns;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -70,6 +72,9 @@ pub use options::{
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
 };
+pub use replay::{
+    Divergence, FORMAT as REPLAY_FORMAT, Header, Record, Recorded, Recorder, Recording, ReplayError, Report, replay,
+};
 
 /// Deadlines handled at one time. Each moves a machine on, so a handful is normal.
 const MAX_DUE: usize = 64;
@@ -82,11 +87,11 @@ pub struct Stats {
 }
 
 /// The conversation engine. See the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     now: Timestamp,
     config: Config,
-    judge: Box<dyn Judge>,
+    judge: Arc<dyn Judge>,
     out: VecDeque<Output>,
     stats: Stats,
     ids: Ids,
@@ -114,7 +119,7 @@ pub struct Engine {
 }
 
 /// The last id given.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Ids(u64);
 
 impl Ids {
@@ -145,7 +150,7 @@ impl Engine {
         Self {
             now: Timestamp::ZERO,
             config,
-            judge,
+            judge: judge.into(),
             out: VecDeque::new(),
             stats: Stats::default(),
             ids: Ids::default(),

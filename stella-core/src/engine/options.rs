@@ -208,9 +208,17 @@ pub struct OptionsError {
 }
 
 /// Options that were checked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Options")]
 pub struct Config(Options);
+
+impl TryFrom<Options> for Config {
+    type Error = OptionsError;
+
+    fn try_from(options: Options) -> Result<Self, OptionsError> {
+        options.validate()
+    }
+}
 
 impl std::ops::Deref for Config {
     type Target = Options;

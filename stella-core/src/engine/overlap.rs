@@ -4,7 +4,7 @@ use super::options::InterruptionOptions;
 use crate::{id::UtteranceId, time::Timestamp};
 
 /// Speech of the user while a reply has the floor.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum Overlap {
     /// None.
     #[default]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One reply, from its first request to its last sample.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) id: ReplyId,
     pub(super) purpose: Purpose,
@@ -44,7 +44,7 @@ pub(super) struct Reply {
 }
 
 /// What a reply is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Purpose {
     /// It answers a turn.
     Answer {

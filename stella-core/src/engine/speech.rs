@@ -8,7 +8,7 @@ use crate::{id::SegmentId, time::Timestamp, tts::WordTime};
 const CHARACTERS_A_SECOND: u64 = 15;
 
 /// The segments of one reply in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Speech {
     clauses: Clauses,
     segments: Vec<Segment>,
@@ -30,7 +30,7 @@ enum Play {
 }
 
 /// One clause.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Segment {
     id: Option<SegmentId>,
     /// Generation step it belongs to.

@@ -4,7 +4,7 @@ use super::{Wait, output::Part};
 use crate::{id::TurnId, time::Timestamp};
 
 /// What the user wants answered, while it is collected, reviewed, answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Turn {
     /// Words are collected; the turn is committed when they are ready and the floor is free.
     Collecting(Collected),
@@ -15,7 +15,7 @@ pub(super) enum Turn {
 }
 
 /// Words that are not committed yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Collected {
     pub(super) parts: Vec<Part>,
     /// Earlier turns whose words are in `parts` again, because the user went on before the reply was heard.
