@@ -60,7 +60,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let mut parts = vec![Part::System, Part::Python, Part::Speech];
     parts.extend(bench.livekit.then_some(Part::LivekitServer));
     parts.extend(bench.llm.then_some(Part::Llm));
-    let setup = setup::ensure(&parts, false)?;
+    let setup = setup::ensure(&parts)?;
     let program = build(PACKAGE, bench.name)?;
     let livekit = bench.livekit.then(|| LiveKit::start(&setup)).transpose()?;
     let llm = bench.llm.then(|| Llm::start(&setup, args.llm_threads)).transpose()?;

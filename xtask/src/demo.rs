@@ -35,8 +35,8 @@ pub(crate) struct DemoArgs {
     /// The model to ask for at --llm-url
     #[arg(long, value_name = "NAME", requires = "llm_url")]
     llm_model: Option<String>,
-    /// The API key for --llm-url (better: the environment variable STELLA_LLM_KEY)
-    #[arg(long, value_name = "KEY", env = "STELLA_LLM_KEY", hide_env_values = true)]
+    /// The API key for --llm-url; better in the environment variable STELLA_LLM_KEY, which other users cannot see
+    #[arg(long, value_name = "KEY")]
     llm_key: Option<String>,
     /// Threads of the local language model
     #[arg(long, value_name = "N", default_value_t = llm_threads())]
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
         ui::warn(format!("error: {problem:#}"));
         return Ok(ExitCode::from(BAD_INPUT));
     }
-    setup::ensure(&[Part::System], false)?;
+    setup::ensure(&[Part::System])?;
     let program = build(PACKAGE, PROGRAM)?;
     if let Some(audio) = &args.user_audio {
         // The program knows best which audio it can use; ask it before anything large is fetched.
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
     if args.llm_url.is_none() {
         parts.extend([Part::Python, Part::Llm]);
     }
-    let setup = setup::ensure(&parts, false)?;
+    let setup = setup::ensure(&parts)?;
     let livekit = LiveKit::start(&setup)?;
     let local = args.llm_url.is_none().then(|| Llm::start(&setup, args.llm_threads)).transpose()?;
     let mut peers = vec![livekit.peer()];
@@ -89,13 +89,14 @@ fn forward(args: &DemoArgs, command: &mut Command) {
             command.arg(name).arg(file);
         }
     }
-    for (name, value) in [("--llm-url", &args.llm_url), ("--llm-model", &args.llm_model)] {
+    for (name, variable, value) in [
+        ("--llm-url", "STELLA_LLM_URL", &args.llm_url),
+        ("--llm-model", "STELLA_LLM_MODEL", &args.llm_model),
+        ("--llm-key", "STELLA_LLM_KEY", &args.llm_key),
+    ] {
         if let Some(value) = value {
-            command.arg(name).arg(value);
+            command.arg(name).arg(value).env(variable, value);
         }
-    }
-    if let Some(key) = &args.llm_key {
-        command.env("STELLA_LLM_KEY", key);
     }
     command.args(&args.rest);
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         (only, _) => Step::ALL.iter().copied().filter(|s| only.contains(s)).collect(),
     };
     let parts = if steps.contains(&Step::Tests) { Part::DEFAULT } else { &[Part::System] };
-    let setup = setup::ensure(parts, false)?;
+    let setup = setup::ensure(parts)?;
     let members = members()?;
     let mut report = Report::default();
     for step in steps {

@@ -8,9 +8,9 @@ pub(crate) mod pip;
 pub(crate) mod server;
 pub(crate) mod venv;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::cache::{Cache, Stamps};
@@ -111,15 +111,22 @@ impl Setup {
 /// Runs `cargo xtask setup`.
 pub(crate) fn run(args: &SetupArgs) -> Result<()> {
     let parts = if args.parts.is_empty() { Part::DEFAULT } else { &args.parts };
-    ensure(parts, args.force)?;
+    let (_, times) = make(parts, args.force)?;
+    ui::line("done:");
+    ui::table(&times);
     Ok(())
 }
 
-/// Makes sure of some parts and says how long each took.
+/// Makes sure of some parts for another command, saying something only when there is something to do.
 ///
 /// # Errors
 /// The first part that cannot be had, with what to do about it.
-pub(crate) fn ensure(parts: &[Part], force: bool) -> Result<Setup> {
+pub(crate) fn ensure(parts: &[Part]) -> Result<Setup> {
+    Ok(make(parts, false)?.0)
+}
+
+/// Makes sure of some parts; returns how long each took, as rows of a table.
+fn make(parts: &[Part], force: bool) -> Result<(Setup, Vec<Vec<String>>)> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         bail!(
             "the pinned packages are for Linux on x86-64 only; on other systems build and test the crates with plain cargo"
@@ -128,15 +135,11 @@ pub(crate) fn ensure(parts: &[Part], force: bool) -> Result<Setup> {
     let cache = Cache::from_env()?;
     let _lock = cache.lock()?;
     let mut setup = Setup { stamps: Stamps::load(&cache), cache, force };
-    ui::line(format!("cache: {}", setup.cache.root().display()));
-    let mut times: Vec<(Part, Duration)> = Vec::new();
+    let mut times = Vec::new();
     for &part in parts {
-        ui::line(format!("setup {}", part.name()));
         let start = Instant::now();
-        part.run(&mut setup).map_err(|e| e.context(format!("set-up of {} failed", part.name())))?;
-        times.push((part, start.elapsed()));
+        part.run(&mut setup).with_context(|| format!("set-up of {} failed", part.name()))?;
+        times.push(vec![part.name().to_owned(), ui::seconds(start.elapsed())]);
     }
-    ui::line("done:");
-    ui::table(&times.iter().map(|(p, t)| vec![p.name().to_owned(), ui::seconds(*t)]).collect::<Vec<_>>());
-    Ok(setup)
+    Ok((setup, times))
 }
