@@ -566,7 +566,7 @@ pub(crate) const LLM: &[Item] = &[Item {
 /// A larger language model, fetched only when asked for.
 pub(crate) const LLM_LARGE: &[Item] = &[Item {
     path: "models/llm/qwen2.5-1.5b.gguf",
-    bytes: 1_117_000_000,
+    bytes: 1_117_320_768,
     sha256: "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     recipe: Recipe::Join(&QWEN_LARGE),
 }];

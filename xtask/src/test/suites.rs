@@ -26,15 +26,16 @@ pub(crate) enum Real {
 
 impl Real {
     /// What the source of a test that uses it mentions.
-    const MARKS: &[(Self, &str)] = &[
-        (Self::LiveKit, "STELLA_TEST_LIVEKIT"),
-        (Self::Python, "STELLA_TEST_PYTHON"),
-        (Self::Llm, "STELLA_TEST_LLM"),
-        (Self::Models, "STELLA_CACHE"),
+    const MARKS: &[(Self, &[&str])] = &[
+        (Self::LiveKit, &["STELLA_TEST_LIVEKIT"]),
+        (Self::Python, &["STELLA_TEST_PYTHON"]),
+        (Self::Llm, &["STELLA_TEST_LLM"]),
+        (Self::Models, &["STELLA_CACHE", "Cache::from_env"]),
     ];
 
     fn asked_for_in(source: &str) -> Vec<Self> {
-        Self::MARKS.iter().filter(|(_, mark)| source.contains(mark)).map(|(real, _)| *real).collect()
+        let found = |marks: &[&str]| marks.iter().any(|mark| source.contains(mark));
+        Self::MARKS.iter().filter(|(_, marks)| found(marks)).map(|(real, _)| *real).collect()
     }
 }
 
