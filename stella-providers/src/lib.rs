@@ -4,6 +4,10 @@
 //! The local ones run ONNX models in this process: all share one [`runtime::InferencePool`], and their files lie in a
 //! [`runtime::Cache`].
 
+#[cfg(feature = "kokoro")]
+pub mod kokoro;
+#[cfg(feature = "moonshine")]
+pub mod moonshine;
 #[cfg(feature = "openai")]
 pub mod openai;
 #[cfg(feature = "runtime")]

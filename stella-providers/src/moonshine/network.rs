@@ -49,7 +49,12 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn load(cache: &Cache, folder: &str, vocabulary: usize, concurrency: usize) -> Result<Self, ProviderError> {
+    pub(super) fn load(
+        cache: &Cache,
+        folder: &str,
+        vocabulary: usize,
+        concurrency: usize,
+    ) -> Result<Self, ProviderError> {
         let options = ModelOptions { threads: 1, concurrency };
         let encoder = Model::load(cache, NAME, cache.model(folder, "encoder_model.ort"), options)?;
         let decoder = Model::load(cache, NAME, cache.model(folder, "decoder_model_merged.ort"), options)?;
@@ -219,7 +224,8 @@ fn loops(tokens: &[i64]) -> bool {
 /// Cuts a loop at the end down to its first round.
 fn unloop(tokens: &mut Vec<i64>) {
     let Some(period) = period(tokens) else { return };
-    while tokens.len() >= 2 * period && tokens[tokens.len() - period..] == tokens[tokens.len() - 2 * period..][..period] {
+    while tokens.len() >= 2 * period && tokens[tokens.len() - period..] == tokens[tokens.len() - 2 * period..][..period]
+    {
         tokens.truncate(tokens.len() - period);
     }
 }
