@@ -44,7 +44,6 @@ mod engine;
 mod error;
 mod event;
 mod info;
-#[allow(dead_code)]
 mod media;
 mod options;
 mod pure;

@@ -41,11 +41,14 @@ impl Events {
     }
 
     /// Sends the last event, whenever the reader makes room.
-    pub(crate) async fn finish(self, reason: DisconnectReason) {
-        if self.missed > 0 && self.sender.send(RtcEvent::Lagged { missed: self.missed }).await.is_err() {
-            return;
+    pub(crate) fn finish(&self, reason: DisconnectReason) -> impl Future<Output = ()> + Send + use<> {
+        let (sender, missed) = (self.sender.clone(), self.missed);
+        async move {
+            if missed > 0 && sender.send(RtcEvent::Lagged { missed }).await.is_err() {
+                return;
+            }
+            let _ = sender.send(RtcEvent::Disconnected { reason }).await;
         }
-        let _ = self.sender.send(RtcEvent::Disconnected { reason }).await;
     }
 
     fn drop_one(&mut self) {
@@ -70,6 +73,7 @@ mod tests {
         events.emit(RtcEvent::TokenRefreshed);
         assert_eq!(events.dropped(), 4);
         let end = tokio::spawn(events.finish(DisconnectReason::ClientInitiated));
+        drop(events);
         for _ in 0..14 {
             assert!(matches!(stream.recv().await, Some(RtcEvent::Reconnecting)));
         }

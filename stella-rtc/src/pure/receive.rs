@@ -1,11 +1,12 @@
 //! From received packets to the streams that callers read.
 
 use crate::{
-    audio_stream::{FrameOrigin, FrameSource, ReceivedFrame},
+    audio_stream::{FrameSource, ReceivedFrame},
     media::{
         decoder::SpeechDecoder,
         jitter::{Item, JitterBuffer, JitterStats, Packet},
         red,
+        sender::PayloadTypes,
     },
     pure::peer::RtpIn,
 };
@@ -145,6 +146,7 @@ impl FrameSource for DecodedTrack {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) mid: String,
+    types: PayloadTypes,
     audio: Arc<TrackAudio>,
     jitter: JitterBuffer,
     malformed: u64,
@@ -152,13 +154,13 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// For the stream that the section `mid` carries.
-    pub(crate) fn new(mid: String, audio: Arc<TrackAudio>, now: Instant) -> Self {
-        Self { mid, audio, jitter: JitterBuffer::new(now), malformed: 0 }
+    pub(crate) fn new(mid: String, types: PayloadTypes, audio: Arc<TrackAudio>, now: Instant) -> Self {
+        Self { mid, types, audio, jitter: JitterBuffer::new(now), malformed: 0 }
     }
 
     /// Takes a packet in.
     pub(crate) fn push(&mut self, now: Instant, rtp: &RtpIn) {
-        let Some(packet) = unpack(rtp) else {
+        let Some(packet) = unpack(rtp, self.types) else {
             self.malformed += 1;
             return;
         };
@@ -188,20 +190,15 @@ impl Receiver {
     }
 }
 
-/// Payload types of Opus and RED, as this crate offers and answers them.
-const OPUS: u8 = 111;
-const RED: u8 = 63;
-
-fn unpack(rtp: &RtpIn) -> Option<Packet> {
-    let (payload, redundant) = match rtp.payload_type {
-        OPUS => (rtp.payload.clone(), Vec::new()),
-        RED if rtp.payload.is_empty() => (rtp.payload.clone(), Vec::new()),
-        RED => {
-            let red = red::parse(&rtp.payload, OPUS)?;
-            let redundant = red.redundant.iter().map(|(offset, block)| (*offset, Arc::from(*block))).collect();
-            (Arc::from(red.primary), redundant)
-        }
-        _ => return None,
+fn unpack(rtp: &RtpIn, types: PayloadTypes) -> Option<Packet> {
+    let (payload, redundant) = if rtp.payload_type == types.opus || rtp.payload.is_empty() {
+        (rtp.payload.clone(), Vec::new())
+    } else if Some(rtp.payload_type) == types.red {
+        let red = red::parse(&rtp.payload, types.opus)?;
+        let redundant = red.redundant.iter().map(|(offset, block)| (*offset, Arc::from(*block))).collect();
+        (Arc::from(red.primary), redundant)
+    } else {
+        return None;
     };
     Some(Packet { sequence: rtp.sequence, timestamp: rtp.timestamp, payload, redundant })
 }
@@ -209,6 +206,7 @@ fn unpack(rtp: &RtpIn) -> Option<Packet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio_stream::FrameOrigin;
 
     fn item(n: u8) -> Item {
         Item::Frame { payload: vec![0x48, n].into(), units: 960, redundant: false, arrived: Instant::now() }

@@ -75,15 +75,8 @@ impl Outbox {
     /// After a full reconnect numbers begin anew. What was sent is forgotten; what was not is returned in order, to be
     /// encoded again.
     pub(crate) fn restart(&mut self) -> Vec<Vec<u8>> {
-        let kept = std::mem::take(self).kept.into_iter();
-        kept.map(|kept| kept.bytes).collect()
-    }
-
-    /// Forgets packets that were sent and acknowledged so far that a resume cannot need them.
-    pub(crate) fn drop_sent(&mut self) {
-        while self.sent > 0 {
-            self.forget_first();
-        }
+        let before = std::mem::take(self);
+        before.kept.into_iter().skip(before.sent).map(|kept| kept.bytes).collect()
     }
 
     /// Bytes not yet sent.

@@ -45,8 +45,8 @@ pub(crate) struct Room {
     wired: HashSet<TrackSid>,
     /// Tracks reported as subscribed.
     subscribed: HashMap<TrackSid, ParticipantIdentity>,
-    /// While a resume is under way: who was reported since.
-    seen: Option<HashSet<ParticipantIdentity>>,
+    /// While a resume is under way: who was reported since; `None` inside before the first report.
+    seen: Option<Option<HashSet<ParticipantIdentity>>>,
 }
 
 impl Room {
@@ -114,12 +114,12 @@ impl Room {
 
     /// From now on, participants that are not reported before [`Room::end_resync`] count as gone.
     pub(crate) fn begin_resync(&mut self) {
-        self.seen = Some(HashSet::new());
+        self.seen = Some(None);
     }
 
-    /// Everybody was reported: the others are gone.
+    /// Everybody was reported: the others are gone. Without any report nobody is.
     pub(crate) fn end_resync(&mut self) -> Vec<RtcEvent> {
-        let Some(seen) = self.seen.take() else { return Vec::new() };
+        let Some(Some(seen)) = self.seen.take() else { return Vec::new() };
         let gone: Vec<_> = self.remotes.keys().filter(|identity| !seen.contains(*identity)).cloned().collect();
         gone.iter().flat_map(|identity| self.remove(identity, DisconnectReason::Unknown)).collect()
     }
@@ -127,6 +127,9 @@ impl Room {
     /// The server reports on some participants.
     pub(crate) fn update(&mut self, reports: &[proto::ParticipantInfo]) -> Vec<RtcEvent> {
         let mut events = Vec::new();
+        if let Some(seen) = &mut self.seen {
+            seen.get_or_insert_default();
+        }
         for report in reports {
             if report.identity == self.local.info.identity.as_str() {
                 self.update_local(report, &mut events);
@@ -156,7 +159,7 @@ impl Room {
     fn update_remote(&mut self, report: &proto::ParticipantInfo, events: &mut Vec<RtcEvent>) {
         let new = Member::new(report);
         let identity = new.info.identity.clone();
-        if let Some(seen) = &mut self.seen {
+        if let Some(Some(seen)) = &mut self.seen {
             seen.insert(identity.clone());
         }
         if self.remotes.get(&identity).is_some_and(|old| old.info.sid != new.info.sid) {
