@@ -32,7 +32,7 @@ pub(crate) struct Resampler {
 impl Resampler {
     /// A stream from one rate to another; `None` if they cannot be converted.
     pub(crate) fn new(from: u32, to: u32) -> Option<Self> {
-        let fft = Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Input).ok()?;
+        let fft = Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Both).ok()?;
         let skip = fft.output_delay();
         let rates = (u64::from(from), u64::from(to));
         Some(Self { fft, waiting: Vec::new(), skip, rates, taken: 0, given: 0 })

@@ -1,0 +1,97 @@
+//! Calling the agent.
+
+use std::{sync::Arc, time::Duration};
+
+use stella_core::{
+    engine::{CloseReason, Input, Review},
+    id::TurnId,
+};
+use tokio::{sync::mpsc, task::JoinSet};
+
+use super::{SessionEvent, SessionHandle, inputs::Inputs};
+use crate::{
+    agent::{Agent, UserTurn},
+    guard,
+    transport::Participant,
+};
+
+/// Events that wait for a slow agent before further ones are left out.
+const WAITING: usize = 1_024;
+/// Longest farewell of an agent.
+const EXIT_BY: Duration = Duration::from_secs(2);
+
+/// Calls the hooks of the agent, each in a task, so that the driver never waits.
+pub(super) struct Hooks {
+    agent: Arc<dyn Agent>,
+    session: SessionHandle,
+    events: mpsc::Sender<(Arc<dyn Agent>, SessionEvent)>,
+}
+
+impl Hooks {
+    pub(super) fn new(agent: Arc<dyn Agent>, session: SessionHandle, tasks: &mut JoinSet<()>) -> Self {
+        let (events, mut waiting) = mpsc::channel::<(Arc<dyn Agent>, SessionEvent)>(WAITING);
+        let handle = session.clone();
+        tasks.spawn(async move {
+            while let Some((agent, event)) = waiting.recv().await {
+                report("on_event", guard::caught(agent.on_event(&handle, &event)).await);
+            }
+        });
+        Self { agent, session, events }
+    }
+
+    pub(super) fn agent(&self) -> &Arc<dyn Agent> {
+        &self.agent
+    }
+
+    pub(super) fn event(&self, event: SessionEvent) {
+        // A full queue leaves the event out, as documented.
+        let _ = self.events.try_send((self.agent.clone(), event));
+    }
+
+    pub(super) fn enter(&self, tasks: &mut JoinSet<()>) {
+        let (agent, session) = (self.agent.clone(), self.session.clone());
+        tasks.spawn(async move { report("on_enter", guard::caught(agent.on_enter(&session)).await) });
+    }
+
+    pub(super) fn joined(&self, participant: Participant, tasks: &mut JoinSet<()>) {
+        let (agent, session) = (self.agent.clone(), self.session.clone());
+        tasks.spawn(async move { report("on_joined", guard::caught(agent.on_joined(&session, &participant)).await) });
+    }
+
+    pub(super) fn review(&self, turn: TurnId, text: String, inputs: Inputs, tasks: &mut JoinSet<()>) {
+        let (agent, session) = (self.agent.clone(), self.session.clone());
+        tasks.spawn(async move {
+            let user_turn = UserTurn { turn, text };
+            let review = guard::caught(agent.on_user_turn(&session, &user_turn)).await.unwrap_or_else(|panicked| {
+                report("on_user_turn", Err(panicked));
+                Review::Answer { text: None, context: None }
+            });
+            inputs.send(Input::Reviewed { turn, review }).await;
+        });
+    }
+
+    /// Another agent takes over.
+    pub(super) fn replace(&mut self, agent: Arc<dyn Agent>, tasks: &mut JoinSet<()>) {
+        let old = std::mem::replace(&mut self.agent, agent);
+        let session = self.session.clone();
+        tasks.spawn(async move { exit(old, session, None).await });
+    }
+
+    /// The conversation is over.
+    pub(super) async fn exit(&self, reason: &CloseReason) {
+        exit(self.agent.clone(), self.session.clone(), Some(reason)).await;
+    }
+}
+
+async fn exit(agent: Arc<dyn Agent>, session: SessionHandle, reason: Option<&CloseReason>) {
+    match tokio::time::timeout(EXIT_BY, guard::caught(agent.on_exit(&session, reason))).await {
+        Ok(result) => report("on_exit", result),
+        Err(_) => tracing::warn!("on_exit took longer than {EXIT_BY:?} and was dropped"),
+    }
+}
+
+fn report(hook: &str, result: Result<(), guard::Panicked>) {
+    if let Err(panicked) = result {
+        tracing::error!(hook, %panicked, "a hook of the agent failed");
+    }
+}
