@@ -1,5 +1,7 @@
 //! Whatever tools do and callers cancel, each call gets exactly one output.
 
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to stop")]
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -76,7 +78,6 @@ fn executor(options: &ExecutorOptions) -> (Executor, Arc<Gauge>) {
     (Executor::with_options(Arc::new(registry), options), gauge)
 }
 
-#[expect(clippy::unused_async, reason = "a tool is async")]
 async fn panics(_: NoArguments) -> Result<(), ToolError> {
     std::panic::resume_unwind(Box::new("as planned")) // without the message on the terminal
 }

@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let endless = vec![b'x'; 101];
+        let endless = [b'x'; 101];
         assert_eq!(parse([&endless[..]], 100), Err(SseError::TooLong(100)));
         let many_lines = "data: 123456789\n".repeat(11);
         assert_eq!(parse([many_lines.as_bytes()], 100), Err(SseError::TooLong(100)));

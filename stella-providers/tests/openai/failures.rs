@@ -163,7 +163,7 @@ async fn an_end_before_the_end_is_an_error() {
 #[tokio::test]
 async fn a_loss_after_the_end_is_none() {
     let finish = json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]});
-    for answer in [Answer::chunks(&[finish.clone()]).then_cut(), Answer::chunks(&[finish]).then_hang()] {
+    for answer in [Answer::chunks([&finish]).then_cut(), Answer::chunks([&finish]).then_hang()] {
         let server = FakeServer::playing([answer]).await;
         let llm = model(&server).timeouts(short(|timeouts, time| timeouts.next = time)).build().unwrap();
         let (events, error) = soon(run(&llm, hello())).await;

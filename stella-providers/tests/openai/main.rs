@@ -1,5 +1,6 @@
 //! The language model over OpenAI's protocol, against a fake server on the wire.
 #![cfg(feature = "openai")]
+#![allow(clippy::unwrap_used, reason = "a failed test is meant to stop")]
 
 mod contract;
 mod failures;
@@ -52,11 +53,13 @@ async fn run(llm: &OpenAiLlm, request: LlmRequest) -> (Vec<LlmEvent>, Option<Pro
 }
 
 fn text(events: &[LlmEvent]) -> String {
-    let text = |event| match event {
-        &LlmEvent::Text(ref text) => text.as_str(),
-        _ => "",
-    };
-    events.iter().map(text).collect()
+    events
+        .iter()
+        .map(|event| match event {
+            LlmEvent::Text(text) => text.as_str(),
+            _ => "",
+        })
+        .collect()
 }
 
 /// The output of `future`, which comes soon unless something hangs.

@@ -222,11 +222,13 @@ fn usage(event: &LlmEvent) -> Option<crate::llm::TokenUsage> {
 }
 
 fn calls(events: &[LlmEvent]) -> Vec<&ToolCall> {
-    let call = |event| match event {
-        &LlmEvent::ToolCall(ref call) => Some(call),
-        _ => None,
-    };
-    events.iter().filter_map(call).collect()
+    events
+        .iter()
+        .filter_map(|event| match event {
+            LlmEvent::ToolCall(call) => Some(call),
+            _ => None,
+        })
+        .collect()
 }
 
 fn push_text(text: &mut String, event: Option<Result<LlmEvent, ProviderError>>) {
