@@ -7,6 +7,8 @@ mod hearing;
 mod resample;
 mod session;
 mod speaking;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod wav;
 

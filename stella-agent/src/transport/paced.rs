@@ -59,9 +59,11 @@ impl State {
         let due = now.saturating_sub(self.clock);
         if !self.paused && !self.queue.is_empty() {
             let count = usize::try_from(due).unwrap_or(usize::MAX).min(self.queue.len());
-            let samples: Vec<i16> = self.queue.drain(..count).collect();
-            (self.sink)(self.format.duration(self.clock), &samples);
-            self.position += count as u64;
+            if count > 0 {
+                let samples: Vec<i16> = self.queue.drain(..count).collect();
+                (self.sink)(self.format.duration(self.clock), &samples);
+                self.position += count as u64;
+            }
         }
         self.clock = self.clock.max(now);
     }

@@ -1,0 +1,8 @@
+//! For tests: a transport in memory, and the clock of the scripted providers in
+//! [`stella_core::testing`](stella_core::testing). All of it works in tokio's paused time.
+
+mod fake_transport;
+mod timer;
+
+pub use fake_transport::{FakeRoom, FakeTransport};
+pub use timer::TokioTimer;

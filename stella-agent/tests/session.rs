@@ -1,0 +1,198 @@
+//! Whole conversations with scripted providers over a transport in memory, in virtual time.
+
+use std::{sync::Arc, time::Duration};
+
+use stella_agent::{
+    AgentSession, AgentSessionBuilder, BasicAgent, SessionEnd, SessionError, SessionEvent, SessionHandle,
+    testing::{FakeRoom, FakeTransport, TokioTimer},
+    transport::TransportEvent,
+};
+use stella_core::{
+    chat::{ChatItem, Role},
+    engine::{AgentState, CloseReason, Event, Options, ReplyEnd, TypedPolicy},
+    id::SpeakerId,
+    testing::scripted::{EnergyVad, ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
+};
+use tokio::{sync::broadcast, task::JoinHandle, time::Instant};
+
+const ANNA: SpeakerId = SpeakerId(1);
+
+/// A conversation under way.
+struct Rig {
+    room: FakeRoom,
+    handle: SessionHandle,
+    events: broadcast::Receiver<SessionEvent>,
+    session: JoinHandle<Result<SessionEnd, SessionError>>,
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.endpointing.wait_unsure = Duration::from_millis(300);
+    options.endpointing.wait_complete = Duration::from_millis(250);
+    options
+}
+
+fn builder() -> AgentSessionBuilder {
+    let timer = TokioTimer::start();
+    AgentSession::builder()
+        .vad(Arc::new(EnergyVad::default()))
+        .stt(Arc::new(ScriptedStt::new(timer.clone(), ScriptedText::constant("What is the time?"))))
+        .llm(Arc::new(ScriptedLlm::echo(timer.clone(), "You asked me: ")))
+        .tts(Arc::new(ScriptedTts::new(timer)))
+        .options(options())
+        .agent(BasicAgent::new("Be brief.").greeting("Hello, how can I help you?"))
+}
+
+impl Rig {
+    async fn start(builder: AgentSessionBuilder) -> Self {
+        let session = builder.build().expect("complete");
+        let handle = session.handle();
+        let events = handle.events();
+        let (transport, room) = FakeTransport::new();
+        let session = tokio::spawn(session.run(transport));
+        room.join(ANNA, "anna").await;
+        Self { room, handle, events, session }
+    }
+
+    /// Waits for an event that `pick` takes.
+    async fn event<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                match self.events.recv().await.expect("the session tells") {
+                    SessionEvent::Conversation { event, .. } => {
+                        if let Some(found) = pick(&event) {
+                            return found;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("no event: {what}"))
+    }
+
+    /// Waits for the end of a reply: how, and what was heard.
+    async fn reply(&mut self) -> (ReplyEnd, String) {
+        self.event("reply ended", |event| match event {
+            Event::ReplyEnded { end, heard, .. } => Some((*end, heard.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn end(self) -> SessionEnd {
+        self.handle.end(CloseReason::Application, None, Duration::from_secs(2)).await.expect("open");
+        self.session.await.expect("no panic").expect("no error")
+    }
+}
+
+fn said(end: &SessionEnd) -> Vec<(Role, String)> {
+    let said = end.history.iter().filter_map(|item| match item {
+        ChatItem::Message(message) => Some((message.role, message.text.clone())),
+        _ => None,
+    });
+    said.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_greeting_is_heard_and_a_question_is_answered() {
+    let mut rig = Rig::start(builder()).await;
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "Hello, how can I help you?".into()));
+    let greeting = rig.room.sound();
+    assert!(greeting > Duration::from_millis(1_200), "{greeting:?} of greeting");
+
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.room.hum(ANNA, Duration::from_millis(1_500));
+    let latency = rig.event("latency", |event| if let Event::Latency(l) = event { Some(l.clone()) } else { None }).await;
+    // 300 ms of silence, beside which 50 ms of recognition fit; 100 ms to the first token, then words until the first
+    // clause, 50 ms to the first audio. The detector's windows and the ticks of the playout round up.
+    let response = latency.response();
+    assert!((450..=620).contains(&(response.as_millis() as u64)), "{latency:?}");
+    let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
+    assert_eq!(sum, response);
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: What is the time?".into()));
+
+    let room = rig.room.clone();
+    let end = rig.end().await;
+    assert_eq!(end.reason, CloseReason::Application);
+    assert_eq!(room.closed(), Some(CloseReason::Application));
+    assert_eq!(
+        said(&end),
+        [
+            (Role::Assistant, "Hello, how can I help you?".into()),
+            (Role::User, "What is the time?".into()),
+            (Role::Assistant, "You asked me: What is the time?".into())
+        ]
+    );
+    let states: Vec<_> = room
+        .published()
+        .into_iter()
+        .filter_map(|event| if let Event::AgentState(state) = event { Some(state) } else { None })
+        .collect();
+    assert!(states.ends_with(&[AgentState::Thinking, AgentState::Speaking, AgentState::Listening]), "{states:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_silences_the_agent_at_once_and_cuts_the_history() {
+    let mut rig = Rig::start(builder().agent(BasicAgent::new("").greeting(
+        "This is a very long greeting that goes on and on, so that there is time enough to interrupt it somewhere.",
+    )))
+    .await;
+    rig.event("speaking", |event| matches!(event, Event::AgentState(AgentState::Speaking)).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let began = Instant::now();
+    rig.room.hum(ANNA, Duration::from_millis(1_500));
+    rig.event("overlap", |event| matches!(event, Event::Overlap { .. }).then_some(())).await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let last = |room: &FakeRoom| {
+        let heard = room.heard();
+        let (at, samples) = heard.last().expect("something was heard").clone();
+        at + Duration::from_secs_f64(samples.len() as f64 / 24_000.0)
+    };
+    let silent = last(&rig.room).duration_since(began);
+    assert!(silent <= Duration::from_millis(160), "silent after {silent:?}");
+    let (end, heard) = rig.reply().await;
+    assert_eq!(end, ReplyEnd::Interrupted);
+    assert!(heard.starts_with("This is a very long") && heard.len() < 60, "{heard:?}");
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: What is the time?".into()));
+    let end = rig.end().await;
+    assert_eq!(said(&end)[0], (Role::Assistant, heard.trim_end().to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn typed_text_is_answered() {
+    let mut rig = Rig::start(builder()).await;
+    rig.reply().await;
+    rig.room.send(TransportEvent::Typed { speaker: ANNA, text: "Can you read?".into() }).await;
+    assert_eq!(rig.reply().await.1, "You asked me: Can you read?");
+    let message = rig.handle.type_text("From the application", TypedPolicy::Interrupt).await.expect("open");
+    rig.event("accepted", |event| {
+        matches!(event, Event::MessageAccepted { message: accepted } if *accepted == message).then_some(())
+    })
+    .await;
+    assert_eq!(rig.reply().await.1, "You asked me: From the application");
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_leaves_no_task_behind() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    let mut rig = Rig::start(builder()).await;
+    rig.reply().await;
+    rig.room.hum(ANNA, Duration::from_millis(900));
+    rig.event("thinking", |event| matches!(event, Event::AgentState(AgentState::Thinking)).then_some(())).await;
+    rig.end().await;
+    tokio::task::yield_now().await;
+    assert_eq!(metrics.num_alive_tasks(), before);
+
+    // Also if its future is dropped in the middle.
+    let mut rig = Rig::start(builder()).await;
+    rig.reply().await;
+    rig.session.abort();
+    let _ = rig.session.await;
+    assert!(matches!(rig.handle.closed().await, CloseReason::Error(_)));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(metrics.num_alive_tasks(), before);
+    assert!(rig.handle.say("anything").await.is_err());
+}
