@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cache::FileState;
 use crate::process::{output_of, which};
-use crate::setup::models::{Item, LLM, LLM_LARGE, SPEECH};
+use crate::setup::catalog::{Item, LLM, LLM_LARGE, SPEECH};
 use crate::setup::{Setup, apt, pip, server, venv};
 use crate::ui;
 

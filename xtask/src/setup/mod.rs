@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: fetches and builds what the tests, the demo and the benchmarks need into the cache.
 
 pub(crate) mod apt;
+pub(crate) mod catalog;
 pub(crate) mod models;
 pub(crate) mod npm;
 pub(crate) mod package;
@@ -53,9 +54,9 @@ impl Part {
         match self {
             Self::System => apt::setup(setup),
             Self::Python => venv::setup(setup),
-            Self::Speech => models::setup(setup, models::SPEECH),
-            Self::Llm => models::setup(setup, models::LLM),
-            Self::LlmLarge => models::setup(setup, models::LLM_LARGE),
+            Self::Speech => models::setup(setup, catalog::SPEECH),
+            Self::Llm => models::setup(setup, catalog::LLM),
+            Self::LlmLarge => models::setup(setup, catalog::LLM_LARGE),
             Self::LivekitServer => server::setup(setup),
         }
     }
