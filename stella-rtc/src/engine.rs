@@ -148,7 +148,7 @@ pub trait RtcSession: fmt::Debug + Send + Sync + 'static {
     /// As [`RtcSession::set_attributes`].
     async fn set_metadata(&self, metadata: String) -> Result<(), RtcError>;
 
-    /// Sends the older transcription packet.
+    /// Sends the older transcription packet. The server drops it unless the token is an agent's.
     ///
     /// # Errors
     /// As [`RtcSession::publish_data`].

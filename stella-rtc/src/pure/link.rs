@@ -55,7 +55,7 @@ impl Link {
         let addresses = local_addresses(is_loopback(url)).map_err(unusable)?;
         let publisher = Peer::new(Role::Publisher, &addresses, options.red).await?;
         let subscriber = Peer::new(Role::Subscriber, &addresses, options.red).await?;
-        let (signal, join) = Signal::join(url, token, options.auto_subscribe).await?;
+        let (signal, join) = Signal::join(url, token).await?;
         let mut link = Self {
             signal,
             publisher,

@@ -114,8 +114,7 @@ async fn connect(
         link,
         ready,
     };
-    let actor = Actor::new(parts, &join);
-    tokio::spawn(actor.run());
+    tokio::spawn(Actor::new(parts).run());
     is_ready.await.unwrap_or(Err(RtcError::Media { detail: "the session's task failed".into() }))?;
     Ok((Arc::new(session), stream))
 }

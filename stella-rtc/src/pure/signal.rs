@@ -52,13 +52,9 @@ pub(crate) struct Signal {
 
 impl Signal {
     /// Connects and joins.
-    pub(crate) async fn join(
-        url: &str,
-        token: &str,
-        auto_subscribe: bool,
-    ) -> Result<(Self, proto::JoinResponse), RtcError> {
+    pub(crate) async fn join(url: &str, token: &str) -> Result<(Self, proto::JoinResponse), RtcError> {
         let mut options = SignalOptions::default();
-        options.auto_subscribe = auto_subscribe;
+        options.auto_subscribe = false; // the session asks for what it can receive
         options.protocol_version = 16; // data channels opened in-band, no packet trailers
         options.client_capabilities = vec![proto::client_info::Capability::CapCompressionDeflateRaw];
         let (client, join, events) =

@@ -1,1 +1,153 @@
+//! Losses of every kind, and coming back from them.
 
+use crate::support::{Peer, Proxy, Us, eventually, listen, room, url};
+use serde_json::Value;
+use std::time::Duration;
+use stella_core::audio::AudioFormat;
+use stella_rtc::{ConnectOptions, DataPacket, RtcEvent, Scenario};
+
+fn message(n: u32) -> DataPacket {
+    DataPacket {
+        payload: format!("message {n}").into(),
+        topic: Some("count".into()),
+        reliable: true,
+        ..Default::default()
+    }
+}
+
+/// Both tones are clean, measured over half a second from now.
+async fn both_are_heard(us: &mut Us, python: &mut Peer) {
+    let track = us.session.remotes()[0].tracks[0].sid.clone();
+    eventually("Python is heard", async || {
+        let mut stream = us.session.audio_stream(&track, AudioFormat::SPEECH).ok()?;
+        let heard = listen(&mut stream, Duration::from_millis(500)).await;
+        (heard.frequency == 660 && heard.share > 0.9).then_some(())
+    })
+    .await;
+    eventually("Python hears us", async || {
+        python.mark().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let heard = python.heard("us").await;
+        (heard["share"].as_f64()? > 0.9 && (heard["frequency"].as_f64()? - 440.0).abs() < 5.0).then_some(())
+    })
+    .await;
+}
+
+fn silence_ms(heard: &Value) -> u64 {
+    heard["longest_silence_ms"].as_u64().unwrap_or(u64::MAX)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_signal_connection_is_resumed_and_hardly_heard() {
+    let room = room("resume");
+    let proxy = Proxy::start(&url()).await;
+    let mut us = Us::join_at(&proxy.url(), &room, ConnectOptions::default()).await;
+    let (sink, _sounding) = us.sound(440.0).await;
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    us.hears("python").await;
+    both_are_heard(&mut us, &mut python).await;
+    let track = sink.track();
+
+    python.mark().await;
+    for n in 0..30 {
+        if n == 10 {
+            proxy.cut();
+        }
+        us.session.publish_data(message(n)).await.expect("sends");
+        python.data("count", format!("message {n}").as_bytes(), true).await;
+    }
+    assert!(us.reconnected().await, "resumed, not joined anew");
+    for n in 30..40 {
+        us.session.publish_data(message(n)).await.expect("sends");
+    }
+    let heard = python.heard("us").await;
+    assert!(silence_ms(&heard) <= 500, "{heard}");
+    both_are_heard(&mut us, &mut python).await;
+    assert_eq!(sink.track(), track, "the same track");
+    eventually("all messages have come", async || {
+        (python.count("data", |event| event["topic"] == "count").await >= 40).then_some(())
+    })
+    .await;
+    assert_eq!(python.count("data", |event| event["topic"] == "count").await, 40, "each exactly once");
+    let stats = us.session.stats().await.expect("connected");
+    assert_eq!((stats.resumes, stats.full_reconnects), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_cut_during_the_resume_is_survived() {
+    let room = room("twice");
+    let proxy = Proxy::start(&url()).await;
+    let mut us = Us::join_at(&proxy.url(), &room, ConnectOptions::default()).await;
+    let (_sink, _sounding) = us.sound(440.0).await;
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    us.hears("python").await;
+    proxy.set_open(false);
+    proxy.cut();
+    us.wait("the loss", |event| matches!(event, RtcEvent::Reconnecting).then_some(())).await;
+    tokio::time::sleep(Duration::from_millis(700)).await; // some attempts fail
+    proxy.set_open(true);
+    assert!(us.reconnected().await, "resumed, not joined anew");
+    us.session.simulate(Scenario::DisconnectSignalOnResume).await.expect("connected");
+    us.session.simulate(Scenario::SignalReconnect).await.expect("connected");
+    us.reconnected().await;
+    both_are_heard(&mut us, &mut python).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joining_anew_publishes_again() {
+    let room = room("anew");
+    let mut us = Us::join(&room).await;
+    let (sink, _sounding) = us.sound(440.0).await;
+    us.session.set_name("Stella".into()).await.expect("allowed");
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    us.hears("python").await;
+    let before = sink.track();
+    us.session.simulate(Scenario::FullReconnect).await.expect("connected");
+    let (old, new) = us
+        .wait("the track's new id", |event| match event {
+            RtcEvent::LocalTrackRepublished { old, new } => Some((old.clone(), new.clone())),
+            _ => None,
+        })
+        .await;
+    assert_eq!((&old, &new), (&before, &sink.track()));
+    assert!(!us.reconnected().await, "joined anew");
+    both_are_heard(&mut us, &mut python).await;
+    eventually("the name is there again", async || (us.session.local().name == "Stella").then_some(())).await;
+    us.session.publish_data(message(0)).await.expect("sends");
+    python.wait("data", |event| event["topic"] == "count").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_moves_to_tcp_when_the_server_says_so() {
+    let room = room("tcp");
+    let mut us = Us::join(&room).await;
+    let (_sink, _sounding) = us.sound(440.0).await;
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    us.hears("python").await;
+    both_are_heard(&mut us, &mut python).await;
+    assert_eq!(us.session.stats().await.expect("connected").over_tcp, (false, false));
+    us.session.simulate(Scenario::SwitchToTcp).await.expect("connected");
+    eventually("media runs over TCP", async || {
+        let stats = us.session.stats().await.expect("connected");
+        (stats.over_tcp == (true, true)).then_some(())
+    })
+    .await;
+    both_are_heard(&mut us, &mut python).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_node_is_survived() {
+    let room = room("node");
+    let mut us = Us::join(&room).await;
+    let (_sink, _sounding) = us.sound(440.0).await;
+    us.session.simulate(Scenario::Migration).await.expect("connected");
+    us.reconnected().await;
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    us.hears("python").await;
+    both_are_heard(&mut us, &mut python).await;
+}

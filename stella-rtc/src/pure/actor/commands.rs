@@ -1,6 +1,6 @@
 //! What handles ask for.
 
-use super::{Actor, End, Instant, sids};
+use super::{Actor, End, Instant};
 use crate::{
     error::RtcError,
     info::{TrackInfo, TrackKind, TrackSid},
@@ -68,28 +68,50 @@ impl Actor {
     }
 
     fn set_subscribed(&mut self, track: TrackSid, subscribed: bool) -> Result<(), RtcError> {
-        if self.shared.room.read().find_track(&track).is_none() {
+        let is_audio = self.shared.room.read().find_track(&track).is_some_and(|(_, t)| t.kind == TrackKind::Audio);
+        if !is_audio {
             return Err(RtcError::UnknownTrack { sid: track });
         }
         self.wanted.insert(track.clone(), subscribed);
-        self.ask_for(vec![track], subscribed);
+        self.ask_for([track], subscribed);
         Ok(())
     }
 
-    /// Tells the server which tracks to send.
-    pub(super) fn ask_for(&mut self, tracks: Vec<TrackSid>, subscribe: bool) {
-        let Some(link) = &self.link else { return };
-        if !tracks.is_empty() {
-            let request = proto::UpdateSubscription { track_sids: sids(tracks), subscribe, ..Default::default() };
+    /// Tells the server to send tracks, or to stop.
+    fn ask_for(&mut self, tracks: impl IntoIterator<Item = TrackSid>, subscribe: bool) {
+        let track_sids: Vec<_> = tracks.into_iter().map(|sid| sid.as_str().to_owned()).collect();
+        if let Some(link) = self.link.as_ref().filter(|_| !track_sids.is_empty()) {
+            let request = proto::UpdateSubscription { track_sids, subscribe, ..Default::default() };
             link.signal.send(Message::Subscription(request));
         }
     }
 
-    /// Whatever is subscribed by itself includes video, which this crate cannot receive.
-    pub(super) fn decline_video(&mut self, track: &TrackInfo) {
-        if self.options.auto_subscribe && track.kind != TrackKind::Audio {
-            self.ask_for(vec![track.sid.clone()], false);
+    /// Whether a track of somebody else is to be received.
+    ///
+    /// The server's own automatic subscription would include video, whose codecs this crate does not offer; the server
+    /// then fails to make an offer at all and ends the session.
+    fn wants(&self, track: &TrackInfo) -> bool {
+        track.kind == TrackKind::Audio && *self.wanted.get(&track.sid).unwrap_or(&self.options.auto_subscribe)
+    }
+
+    /// A track was published.
+    pub(super) fn subscribe_if_wanted(&mut self, track: &TrackInfo) {
+        if self.wants(track) {
+            self.ask_for([track.sid.clone()], true);
         }
+    }
+
+    /// Every track that is to be received.
+    pub(super) fn wanted_tracks(&self) -> Vec<TrackSid> {
+        let remotes = self.shared.room.read().snapshot();
+        let tracks = remotes.into_iter().flat_map(|participant| participant.tracks);
+        tracks.filter(|track| self.wants(track)).map(|track| track.sid).collect()
+    }
+
+    /// The link is new: the server knows of no subscription.
+    pub(super) fn subscribe_again(&mut self) {
+        let tracks = self.wanted_tracks();
+        self.ask_for(tracks, true);
     }
 
     fn update_self(&mut self, change: &Profile, reply: Reply<()>) {

@@ -24,7 +24,7 @@ use commands::PendingUpdate;
 use livekit_protocol as proto;
 use recovery::Phase;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -95,7 +95,7 @@ pub(crate) struct Parts {
 
 impl Actor {
     /// An actor for a join whose media connections are being made.
-    pub(crate) fn new(parts: Parts, join: &proto::JoinResponse) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let deadline = Instant::now() + parts.options.timeout;
         let mut actor = Self {
             url: parts.url,
@@ -119,9 +119,7 @@ impl Actor {
             speakers: HashMap::new(),
             counters: Counters::default(),
         };
-        for track in join.other_participants.iter().flat_map(|participant| &participant.tracks) {
-            actor.decline_video(&super::convert::track(track));
-        }
+        actor.subscribe_again();
         actor
     }
 
@@ -221,7 +219,7 @@ impl Actor {
                 RtcEvent::ParticipantLeft { participant, .. } => {
                     self.streams.abort_from(participant.identity.as_str());
                 }
-                RtcEvent::TrackPublished { track, .. } => self.decline_video(track),
+                RtcEvent::TrackPublished { track, .. } => self.subscribe_if_wanted(track),
                 _ => {}
             }
             self.events.emit(event);
@@ -290,10 +288,4 @@ impl Drop for Actor {
             }
         }
     }
-}
-
-/// Tracks by id, for messages to the server.
-fn sids(tracks: impl IntoIterator<Item = TrackSid>) -> Vec<String> {
-    let unique: HashSet<_> = tracks.into_iter().collect();
-    unique.into_iter().map(|sid| sid.as_str().to_owned()).collect()
 }

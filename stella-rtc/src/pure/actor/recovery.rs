@@ -230,8 +230,7 @@ impl Actor {
         self.shared.room.write().begin_resync();
         self.withdraw_offer();
         let published = self.published_tracks();
-        let declined = self.wanted.iter().filter(|(_, wanted)| **wanted != self.options.auto_subscribe);
-        let declined = super::sids(declined.map(|(track, _)| track.clone()));
+        let subscribed = self.wanted_tracks().iter().map(|sid| sid.as_str().to_owned()).collect();
         let Some(link) = &mut self.link else { return };
         let states = self
             .inbox
@@ -241,8 +240,8 @@ impl Actor {
             offer: link.last_offer.clone(),
             answer: link.last_answer.clone(),
             subscription: Some(proto::UpdateSubscription {
-                track_sids: declined,
-                subscribe: !self.options.auto_subscribe,
+                track_sids: subscribed,
+                subscribe: true,
                 ..proto::UpdateSubscription::default()
             }),
             publish_tracks: published,
@@ -320,9 +319,7 @@ impl Actor {
             let profile = self.profile.clone();
             self.send_profile(&profile);
         }
-        let (on, off): (Vec<_>, Vec<_>) = self.wanted.clone().into_iter().partition(|(_, wanted)| *wanted);
-        self.ask_for(on.into_iter().map(|(track, _)| track).collect(), true);
-        self.ask_for(off.into_iter().map(|(track, _)| track).collect(), false);
+        self.subscribe_again();
         let own_sid = self.shared.room.read().local().sid.as_str().to_owned();
         for bytes in self.outbox.restart() {
             let Ok(mut packet) = proto::DataPacket::decode(&bytes[..]) else { continue };

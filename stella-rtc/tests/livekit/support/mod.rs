@@ -6,7 +6,7 @@ mod tone;
 
 pub(crate) use peer::Peer;
 pub(crate) use proxy::Proxy;
-pub(crate) use tone::{Analysis, analyse, tone};
+pub(crate) use tone::{Analysis, Tone, analyse, tone};
 
 use std::{
     sync::{Arc, Once},
@@ -59,9 +59,13 @@ impl Us {
     }
 
     pub(crate) async fn join_at(url: &str, room: &str, options: ConnectOptions) -> Self {
+        Self::join_as(url, TokenOptions::new(room, "us"), options).await
+    }
+
+    pub(crate) async fn join_as(url: &str, who: TokenOptions, options: ConnectOptions) -> Self {
         log_to_stderr();
-        let (session, events) =
-            PureEngine::new().connect(url, &token(room, "us"), options).await.expect("joins the room");
+        let token = token::mint(&key(), &who).expect("valid options");
+        let (session, events) = PureEngine::new().connect(url, &token, options).await.expect("joins the room");
         let mut us = Self { session, events };
         us.wait("connected", |event| matches!(event, RtcEvent::Connected { .. }).then_some(())).await;
         us
