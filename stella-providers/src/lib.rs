@@ -14,3 +14,5 @@ pub mod openai;
 pub mod runtime;
 #[cfg(feature = "silero")]
 pub mod silero;
+#[cfg(feature = "smart-turn")]
+pub mod smart_turn;

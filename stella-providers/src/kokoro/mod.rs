@@ -4,9 +4,12 @@
 //! the network speaks them clause by clause, so that the first is heard while the next is made.
 
 mod clauses;
+mod cost;
 mod letters;
+mod markup;
 mod network;
 mod normalize;
+mod numbers;
 mod phonemes;
 mod sound;
 mod stream;
@@ -22,6 +25,7 @@ use stella_core::{
 };
 
 use self::{
+    cost::Cost,
     phonemes::{Accent, Alphabet, Pronouncer},
     voice::Voices,
 };
@@ -66,6 +70,7 @@ struct Speaker {
     voices: Voices,
     american: OnceLock<Pronouncer>,
     british: OnceLock<Pronouncer>,
+    cost: Cost,
     pool: InferencePool,
 }
 
@@ -100,7 +105,8 @@ impl Kokoro {
         let model = Model::load(cache, NAME, cache.model(FOLDER, "kokoro-v1.0.int8.onnx"), running)?;
         let alphabet = Alphabet::read(&cache.model(FOLDER, "vocab.json"))?;
         let voices = Voices::new(cache);
-        let speaker = Speaker { model, alphabet, voices, american: OnceLock::new(), british: OnceLock::new(), pool };
+        let (american, british) = (OnceLock::new(), OnceLock::new());
+        let speaker = Speaker { model, alphabet, voices, american, british, cost: Cost::default(), pool };
         let kokoro = Self { speaker: Arc::new(speaker), options };
         let plan = kokoro.plan(&TtsRequest::default())?;
         kokoro.speaker.pronouncer(plan.accent);

@@ -1,6 +1,10 @@
 //! One synthesis. The stream does the work when it is polled: there is no task to leak.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
@@ -10,7 +14,7 @@ use stella_core::{
 
 use super::{
     NAME, Speaker,
-    clauses::{Clause, split},
+    clauses::{Clause, Cutter},
     network,
     normalize::sentences,
     phonemes::Accent,
@@ -19,8 +23,10 @@ use super::{
 };
 use crate::runtime::{Job, Lane, Pending};
 
-/// When the first sound is wanted.
+/// When the first sound is due in the pool's order.
 const FIRST_DUE: Duration = Duration::from_millis(300);
+/// How long the first clause may take; a sentence is cut so that it does not take longer.
+const PATIENCE: Duration = Duration::from_millis(1_250);
 
 /// How a text is spoken.
 #[derive(Debug, Clone)]
@@ -31,13 +37,12 @@ pub(super) struct Plan {
 }
 
 /// What is still to be spoken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rest {
     /// Normalised sentences without phonemes yet.
     sentences: VecDeque<String>,
     clauses: VecDeque<Clause>,
-    /// Whether a clause was taken before.
-    begun: bool,
+    cutter: Cutter,
 }
 
 /// One clause spoken, and what is left.
@@ -54,7 +59,8 @@ struct Utterer {
 }
 
 pub(super) fn open(speaker: Arc<Speaker>, plan: Plan, text: &str) -> TtsStream {
-    let rest = Rest { sentences: sentences(text).into(), ..Rest::default() };
+    let cutter = Cutter::new(speaker.cost.get(), PATIENCE);
+    let rest = Rest { sentences: sentences(text).into(), clauses: VecDeque::new(), cutter };
     let mut utterer = Utterer { speaker, plan, pending: None };
     utterer.submit(rest, FIRST_DUE);
     Box::pin(futures_util::stream::unfold(utterer, |mut utterer| async {
@@ -101,13 +107,12 @@ impl Speaker {
     fn speak_next(&self, plan: &Plan, rest: &mut Rest) -> Result<Vec<i16>, ProviderError> {
         loop {
             if let Some(clause) = rest.clauses.pop_front() {
-                rest.begun = true;
                 return self.speak(plan, &clause);
             }
             let Some(sentence) = rest.sentences.pop_front() else { return Ok(Vec::new()) };
             let phonemes = self.pronouncer(plan.accent).pronounce(&sentence)?;
             tracing::trace!(%phonemes, "pronounced");
-            rest.clauses = split(&phonemes, !rest.begun);
+            rest.clauses = rest.cutter.split(&phonemes);
         }
     }
 
@@ -116,7 +121,9 @@ impl Speaker {
         if tokens.is_empty() {
             return Ok(Vec::new());
         }
+        let start = Instant::now();
         let audio = network::speak(&self.model, &tokens, &plan.voice, plan.speed)?;
+        self.cost.add(start.elapsed(), AudioFormat::VOICE.duration(audio.len() as u64));
         let pause = AudioFormat::VOICE.samples(clause.pause.div_f32(plan.speed)) as usize;
         let samples = sound::finish(audio, pause);
         if samples.is_empty() {

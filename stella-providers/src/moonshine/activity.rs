@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn silence_has_no_voice_and_speech_without_pause_no_silence() {
         assert_eq!(activity(&[0, 3, 10]).voiced(), None);
-        assert_eq!(activity(&[2_000, 3_000, 1_500]).pauses(1), []);
+        assert!(activity(&[2_000, 3_000, 1_500]).pauses(1).is_empty());
         assert_eq!(Activity::default().voiced(), None);
     }
 
