@@ -50,6 +50,7 @@ enum Cmd {
 }
 
 fn main() -> ExitCode {
+    run_env::note_start();
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(code) => code,

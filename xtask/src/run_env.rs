@@ -1,11 +1,23 @@
 //! The environment that programs started by xtask get: where the files are, where the servers are.
 
 use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::servers::Peer;
 use crate::servers::livekit::LiveKit;
 use crate::servers::llm::Llm;
 use crate::setup::{Setup, server, venv};
+
+/// When the command was given, since the beginning of 1970.
+static STARTED: OnceLock<Duration> = OnceLock::new();
+
+/// Notes when the command was given. Programs learn it, so that they can tell how long a person has waited in all.
+pub(crate) fn note_start() {
+    if let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) {
+        let _ = STARTED.set(now);
+    }
+}
 
 /// Cache and inference library. The library's telemetry stays off.
 pub(crate) fn files(command: &mut Command, setup: &Setup) {
@@ -44,6 +56,9 @@ pub(crate) fn program(
         command.env("STELLA_LLM_MODEL", model);
     }
     command.env("STELLA_TEST_PYTHON", venv::python(setup));
+    if let Some(started) = STARTED.get() {
+        command.env("STELLA_STARTED", started.as_millis().to_string());
+    }
     command.env("STELLA_PEERS", serde_json::to_string(peers).unwrap_or_default());
 }
 
