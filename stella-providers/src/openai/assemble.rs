@@ -23,6 +23,7 @@ pub(super) struct Assembler {
     printed: Vec<ToolCall>,
     usage: Option<TokenUsage>,
     finished: bool,
+    stopped: bool,
     events: VecDeque<LlmEvent>,
 }
 
@@ -45,6 +46,7 @@ impl Assembler {
             printed: Vec::new(),
             usage: None,
             finished: false,
+            stopped: false,
             events: VecDeque::new(),
         }
     }
@@ -62,6 +64,12 @@ impl Assembler {
             let mut pieces = Vec::new();
             self.gate.push(&delta.text(), &mut pieces);
             self.take_pieces(pieces);
+            if self.gate.exhausted() {
+                tracing::debug!("ended an answer that goes on after a printed tool call");
+                self.finish(FinishReason::Stop);
+                self.stopped = true;
+                continue;
+            }
             for call in delta.tool_calls.unwrap_or_default() {
                 self.call_delta(call);
             }
@@ -78,6 +86,11 @@ impl Assembler {
     /// Whether a reason to finish was given.
     pub(super) fn finished(&self) -> bool {
         self.finished
+    }
+
+    /// Whether the rest of the answer is not wanted.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped
     }
 
     /// The answer is complete. What it cost is known now.

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use super::printed_call::{self, FENCE, Probe, TAG};
 
+/// Most white space between printed calls, in characters.
+const MAX_SPACES: usize = 16;
+
 /// What a text turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -31,7 +34,8 @@ pub(super) struct Gate {
     line_start: bool,
     said: bool,
     called: bool,
-    dropped: usize,
+    /// What came after the last call, without what is held.
+    dropped: String,
 }
 
 impl Gate {
@@ -45,7 +49,7 @@ impl Gate {
             line_start: true,
             said: false,
             called: false,
-            dropped: 0,
+            dropped: String::new(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Gate {
                     Some(call) => {
                         self.held.drain(..object.end);
                         self.called = true;
+                        self.dropped.clear();
                         out.push(call);
                     }
                 },
@@ -87,9 +92,14 @@ impl Gate {
             }
             None => self.release(self.held.len(), out),
         }
-        if self.dropped > 0 {
-            tracing::debug!(bytes = self.dropped, "dropped the text after a printed tool call");
-        }
+    }
+
+    /// Whether calls were printed and no further one follows: small models then go on and on, about results that they
+    /// cannot know.
+    pub(super) fn exhausted(&self) -> bool {
+        let spaces = |text: &str| text.chars().filter(|c| c.is_whitespace()).count();
+        let idle = printed_call::only_closes(&self.held) && spaces(&self.dropped) + spaces(&self.held) > MAX_SPACES;
+        self.called && (idle || !printed_call::only_closes(&self.dropped))
     }
 
     fn parse(&self, text: &str) -> Option<Piece> {
@@ -118,7 +128,7 @@ impl Gate {
         let text: String = self.held.drain(..bytes).collect();
         self.line_start = text.chars().fold(self.line_start, next_line_start);
         if self.called {
-            self.dropped += text.trim().len();
+            self.dropped.push_str(&text);
         } else if !self.said && text.trim().is_empty() {
             self.leading.push_str(&text);
         } else if !text.is_empty() {
@@ -187,6 +197,36 @@ mod tests {
             let letters: Vec<String> = input.chars().map(String::from).collect();
             assert_eq!(run(letters.iter().map(String::as_str)), (text.to_owned(), calls), "by letter: {input}");
         }
+    }
+
+    #[test]
+    fn talk_after_a_call_is_noticed() {
+        let table = [
+            ("", false),
+            ("\n```", false),
+            ("\n``", false),
+            ("\n</tool_call>\n", false),
+            ("\n```\n\n```json\n{\"na", false),
+            ("\n<tool_call>", false),
+            (" It", true),
+            (".", true),
+            ("\n```\nIt", true),
+            ("```rust", false),
+            ("```rust\nfn", true),
+            ("\n{x", true),
+            ("```\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", true),
+        ];
+        for (after, exhausted) in table {
+            let mut gate = Gate::new(["clock".to_owned()], 64);
+            let mut out = Vec::new();
+            for part in [CALL].into_iter().chain(after.split_inclusive(['\n', '`'])) {
+                gate.push(part, &mut out);
+            }
+            assert_eq!((gate.exhausted(), out.len()), (exhausted, 1), "{after:?}");
+        }
+        let mut gate = Gate::new(["clock".to_owned()], 64);
+        gate.push("No call, but talk.", &mut Vec::new());
+        assert!(!gate.exhausted());
     }
 
     #[test]

@@ -139,6 +139,9 @@ impl Generation {
             Some(error) => Err(failure::from_error_object(&error, self.key.as_ref())),
             None => {
                 self.assembler.push(chunk);
+                if self.assembler.stopped() {
+                    self.body = None;
+                }
                 Ok(())
             }
         }

@@ -23,8 +23,8 @@
 //! Small models often print a call instead of making it. Where a text could be one (it begins the message or a line
 //! with `{` or a code fence, or is tagged `<tool_call>`), it is held back until that is decided, at most
 //! [`Limits::held`] bytes of it. It is a call if it is an object with the name of a tool that was offered, and with an
-//! object of arguments; anything else is text. Text after a printed call is dropped: the model wrote it before it saw
-//! what the tool gave.
+//! object of arguments; anything else is text. Once text follows a printed call, the generation is ended: the model
+//! writes that before it saw what the tool gave, and small models do not stop. What it cost is then not known.
 //!
 //! # Failures
 //! Until something was handed out, [`generate`](stella_core::llm::Llm::generate) has not returned and a failed attempt

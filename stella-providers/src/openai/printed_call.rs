@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 pub(super) const TAG: &str = "<tool_call>";
 pub(super) const FENCE: &str = "```";
+const END_TAG: &str = "</tool_call>";
 
 /// What a text that begins like a call can still become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,15 @@ pub(super) fn parse(text: &str, known: impl Fn(&str) -> bool) -> Option<(String,
         .map(|call| (call.name, Value::Object(call.arguments).to_string()))
 }
 
+/// Whether `text` holds nothing but the marks that may follow a call, of which the last may still be coming.
+pub(super) fn only_closes(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while let Some(next) = rest.strip_prefix(FENCE).or_else(|| rest.strip_prefix(END_TAG)) {
+        rest = next.trim_start();
+    }
+    FENCE.starts_with(rest) || END_TAG.starts_with(rest)
+}
+
 /// `text` without fences and tags around it.
 fn unwrap(text: &str) -> &str {
     let mut text = text.trim();
@@ -106,7 +116,7 @@ fn unwrap(text: &str) -> &str {
             text = inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).trim_start();
         }
         text = text.strip_suffix(FENCE).unwrap_or(text).trim_end();
-        text = text.strip_suffix("</tool_call>").unwrap_or(text).trim_end();
+        text = text.strip_suffix(END_TAG).unwrap_or(text).trim_end();
         if text.len() == before {
             return text;
         }

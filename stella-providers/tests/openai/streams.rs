@@ -73,6 +73,17 @@ async fn a_printed_call_is_a_call_only_for_a_known_tool() {
 }
 
 #[tokio::test]
+async fn a_model_that_talks_on_after_a_printed_call_is_stopped() {
+    let printed = json!({"name": "clock", "arguments": {}}).to_string();
+    let chunks = [printed.as_str(), "\n", "It", " is", " noon"].map(say);
+    let server = FakeServer::playing([Answer::chunks(&chunks).then_hang()]).await;
+    let (events, error) = soon(run(&model(&server).build().unwrap(), with_tool())).await;
+    assert!(error.is_none(), "{error:?}");
+    assert!(matches!(&events[..], [LlmEvent::ToolCall(_), LlmEvent::Done(FinishReason::ToolCalls)]), "{events:?}");
+    soon(server.disconnected()).await;
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_stream_is_understood() {
     let call = json!({"id": "a", "type": "function", "function": {"name": "clock", "arguments": "{}"}});
     let answer = json!({
