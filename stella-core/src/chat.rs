@@ -131,12 +131,19 @@ impl ChatContext {
         self.items.is_empty()
     }
 
-    /// Drops the oldest items until at most `max` are left, and then tool outputs whose call went with them.
+    /// Drops the oldest items until at most `max` are left, and with them tool outputs whose call is dropped.
     pub fn truncate_front(&mut self, max: usize) {
         let cut = self.items.len().saturating_sub(max);
-        let orphan = |item: &Arc<ChatItem>| matches!(**item, ChatItem::ToolOutput(_));
-        let orphans = self.items[cut..].iter().take_while(|item| orphan(item)).count();
-        self.items.drain(..cut + orphans);
+        let mut dropped: Vec<String> = Vec::new();
+        for item in self.items.drain(..cut) {
+            if let ChatItem::ToolCall(call) = &*item {
+                dropped.push(call.id.clone());
+            }
+        }
+        self.items.retain(|item| match &**item {
+            ChatItem::ToolOutput(output) => !dropped.contains(&output.call_id),
+            ChatItem::Message(_) | ChatItem::ToolCall(_) => true,
+        });
     }
 }
 
@@ -171,5 +178,17 @@ mod tests {
         chat.push(ChatItem::message(Role::Assistant, "noon"));
         chat.truncate_front(2);
         assert_eq!(chat.iter().collect::<Vec<_>>(), [&ChatItem::message(Role::Assistant, "noon")]);
+    }
+
+    #[test]
+    fn truncation_between_parallel_calls_leaves_no_orphan_output() {
+        let call = |id: &str| ChatItem::ToolCall(ToolCall { id: id.into(), name: "a".into(), arguments: "{}".into() });
+        let output = |id: &str| {
+            let (call_id, name, output) = (id.into(), "a".into(), "noon".into());
+            ChatItem::ToolOutput(ToolOutput { call_id, name, output, is_error: false })
+        };
+        let mut chat: ChatContext = [call("1"), call("2"), output("1"), output("2")].into_iter().collect();
+        chat.truncate_front(3);
+        assert_eq!(chat.iter().collect::<Vec<_>>(), [&call("2"), &output("2")]);
     }
 }

@@ -420,3 +420,161 @@ fn speech_that_fails_to_be_synthesised_is_shown() {
     "
     ));
 }
+
+// Found by the generated conversations of engine_properties.rs, and shrunk.
+
+#[test]
+fn words_of_another_speaker_withdraw_a_reply_once() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice 1
+        1.000 silence 1
+        1.050 final What is the weather?
+        1.060 score 0.9
+        1.200 voice 2
+        1.400 interim and
+        2.000 silence 2
+        2.050 final and in Rome?
+        2.060 score 0.9
+        2.300 text Sunny in both.
+        2.310 generated
+        2.400 audio 24000
+        2.410 synthesized
+        2.500 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn audio_after_a_slow_tool_is_not_a_stalled_playout() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 tools lookup
+        0.000 type What is my balance?
+        0.100 text One moment.
+        0.100 call lookup
+        0.110 generated
+        0.200 audio 12000
+        0.210 synthesized
+        0.300 playout 480
+        0.700 playout 12000
+        12.000 tool 17
+        12.300 text You have seventeen.
+        12.310 generated
+        12.400 audio 24000
+        12.410 synthesized
+        12.500 playout 12480
+        13.400 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn interim_text_after_a_pause_goes_on() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        0.900 silence
+        0.950 final mhm
+        1.000 voice
+        1.200 interim mhm but what about seven
+        1.900 silence
+        1.950 final Mhm, but what about seven?
+        1.960 score 0.9
+        2.200 text Seven comes next.
+        2.210 generated
+    "
+    ));
+}
+
+#[test]
+fn a_voice_without_audio_has_failed() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 say One two three.
+        0.100 synthesized
+        0.200 synthesized
+    "
+    ));
+}
+
+#[test]
+fn a_model_that_fails_under_speculation_is_not_cancelled_again() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.200 silence
+        1.210 final Hello there.
+        1.215 score 0.9
+        1.220 generation failed
+        1.300 text Hi!
+        1.310 generated
+    "
+    ));
+}
+
+#[test]
+fn a_firm_reply_after_a_stalled_one_is_not_held() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 say One two three four five six.
+        0.010 say firmly Seven eight.
+        0.050 audio 36000
+        0.060 synthesized
+        0.100 playout 480
+        5.050 voice
+        5.200 audio 12000
+        5.210 synthesized
+        5.300 playout 12000
+        5.400 silence
+    "
+    ));
+}
+
+#[test]
+fn a_tool_with_effects_waits_while_somebody_speaks_over_its_reply() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 tools order!
+        0.000 type One coffee, please.
+        0.100 voice
+        0.300 call order
+        0.310 generated
+        0.700 silence
+        0.750 final
+        0.900 tool done
+        1.200 text Done.
+        1.210 generated
+        1.300 audio 12000
+        1.310 synthesized
+        1.400 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_second_end_may_come_sooner() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 end 10 Good bye, and thank you.
+        0.500 end 1
+    "
+    ));
+}
+
+#[test]
+fn the_second_of_two_speakers_over_the_agent_is_weighed_too() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice 1
+        0.700 held 14400
+        0.800 voice 2
+        1.000 silence 1
+        2.600 silence 2
+        2.650 final What?
+    "
+    ));
+}

@@ -29,7 +29,9 @@ impl Engine {
             Input::TranscriptFailed { utterance, checkpoint } => self.transcript_failed(utterance, checkpoint),
             Input::Scored { score, probability } => self.scored(score, probability),
             Input::Left { speaker } => self.left(speaker),
-            Input::Joined { speaker } => drop(self.speaker(speaker)),
+            Input::Joined { speaker } => {
+                self.speaker(speaker);
+            }
             Input::Typed { speaker, message, text, policy } => self.typed(speaker, message, text, policy),
             Input::Reviewed { turn, review } => self.reviewed(turn, review),
             Input::Say { text, options } => self.say(text, options),
@@ -60,10 +62,11 @@ impl Engine {
             | Input::VoiceEnded { .. }
             | Input::Joined { .. }
             | Input::Left { .. }
-            | Input::Say { .. }
-            | Input::Generate { .. }
-            | Input::Interrupt { .. }
-            | Input::End { .. } => {}
+            | Input::Interrupt { .. } => {}
+            Input::Say { .. } | Input::Generate { .. } => {
+                self.fail(Stage::Limit, "the conversation is ending: no reply is begun".into());
+            }
+            Input::End { within, .. } => self.closing.hasten(self.now + within),
             answer => self.accept_answer(answer),
         }
     }
@@ -118,7 +121,7 @@ impl Engine {
 
     /// A reply by the agent's own initiative waits for the floor.
     fn enqueue(&mut self, purpose: Purpose, options: ReplyOptions) {
-        if self.waiting.len() >= self.config.conversation.max_waiting {
+        if self.waiting.len() >= self.config.conversation.max_waiting && !faulty!(self, QueuesWithoutLimit) {
             return self.fail(Stage::Limit, "too many replies wait for the floor".into());
         }
         self.drop_speculation();
@@ -133,7 +136,6 @@ impl Engine {
             return;
         }
         if let Some(reply) = self.floor.take() {
-            self.overlap = Overlap::None;
             self.event(Event::Interrupted { reply: reply.id, utterance: None });
             self.end_reply(*reply, ReplyEnd::Interrupted);
         }
@@ -171,7 +173,7 @@ impl Engine {
             self.close_turn(turn.id);
             self.remember(ChatItem::message(Role::User, text(&turn.parts)));
         }
-        let Collected { parts, merged, .. } = std::mem::take(self.turn.collected_mut());
+        let Collected { parts, merged, reopened, .. } = std::mem::take(self.turn.collected_mut());
         self.turn = Turn::Collecting(Collected::default());
         for turn in merged {
             self.close_turn(turn);
@@ -179,7 +181,7 @@ impl Engine {
         if !parts.is_empty() {
             self.remember(ChatItem::message(Role::User, text(&parts)));
         }
-        for part in parts {
+        for part in parts.into_iter().skip(reopened) {
             let reason = DiscardReason::Closed;
             self.event(Event::Discarded { source: part.source, text: part.text, reason });
         }

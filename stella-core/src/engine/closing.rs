@@ -22,6 +22,18 @@ impl Closing {
         matches!(self, Self::Open)
     }
 
+    /// A second end may come sooner than the first, never later.
+    pub(super) fn hasten(&mut self, sooner: Timestamp) {
+        match self {
+            Self::Open | Self::Closed => {}
+            Self::Farewell { drain_at, by, .. } => {
+                *by = sooner.min(*by);
+                *drain_at = sooner.min(*drain_at);
+            }
+            Self::Draining { by, .. } => *by = sooner.min(*by),
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Open | Self::Closed => None,

@@ -14,21 +14,26 @@ use crate::{
 };
 
 /// Most speakers of one conversation; voices beyond are not heard, and an error says so.
-const MAX_SPEAKERS: usize = 64;
+pub(super) const MAX_SPEAKERS: usize = 64;
 
 /// Finished utterances whose late final transcript is still worth telling.
-const MAX_CORRECTIONS: usize = 8;
+pub(super) const MAX_CORRECTIONS: usize = 8;
 
 impl Engine {
     pub(super) fn speaker(&mut self, id: SpeakerId) -> Option<usize> {
         if let Some(index) = self.speakers.iter().position(|speaker| speaker.id == id) {
+            self.speakers[index].present = true;
             return Some(index);
+        }
+        let gone = |s: &Speaker| !s.present && matches!(s.listener, Listener::Silent);
+        if self.speakers.len() >= MAX_SPEAKERS {
+            self.speakers.retain(|s| !gone(s));
         }
         if self.speakers.len() >= MAX_SPEAKERS {
             self.fail(Stage::Limit, format!("more than {MAX_SPEAKERS} speakers"));
             return None;
         }
-        self.speakers.push(Speaker { id, listener: Listener::Silent });
+        self.speakers.push(Speaker { id, listener: Listener::Silent, present: true });
         Some(self.speakers.len() - 1)
     }
 
@@ -45,7 +50,10 @@ impl Engine {
                 self.speakers[index].listener = speaking;
                 return;
             }
-            Listener::Pausing { utterance, .. } | Listener::Ready { utterance, .. } => utterance,
+            Listener::Pausing { mut utterance, .. } | Listener::Ready { mut utterance, .. } => {
+                utterance.weighed = false;
+                utterance
+            }
         };
         let id = utterance.id;
         self.speakers[index].listener = Listener::Speaking(utterance);
@@ -94,13 +102,15 @@ impl Engine {
         };
         let speaker = self.speakers[index].id;
         let listener = &mut self.speakers[index].listener;
+        let speaking = listener.is_speaking();
         let Some(known) = listener.utterance_mut() else { return };
-        let changed = known.text.trim() != words.trim();
-        if !known.transcribe(words, checkpoint) {
+        let before = known.text.clone();
+        if !known.transcribe(words, checkpoint, speaking) {
             self.stats.late += 1;
             return;
         }
         let text = known.text.trim().to_owned();
+        let changed = text != before.trim();
         if known.is_final()
             && let Some(pause) = listener.pause_mut()
         {
@@ -114,14 +124,14 @@ impl Engine {
     }
 
     pub(super) fn transcript_failed(&mut self, utterance: UtteranceId, checkpoint: u32) {
-        let Some(index) = self.listening_to(utterance) else {
+        let open = self.speakers.iter().filter_map(|s| s.listener.utterance()).find(|u| u.id == utterance);
+        let Some(known) = open.filter(|u| u.awaits(checkpoint)).map(|u| u.text.clone()) else {
             self.stats.late += 1;
             return;
         };
         self.fail(Stage::Transcript, format!("no transcript of {utterance}, checkpoint {checkpoint}"));
         // What is known of the words has to do.
-        let known = self.speakers[index].listener.utterance().map(|u| u.text.clone());
-        self.transcribed(utterance, known.unwrap_or_default(), Some(checkpoint));
+        self.transcribed(utterance, known, Some(checkpoint));
     }
 
     /// A final transcript of an utterance that was taken as it stood: told, but the turn stays as it is.
@@ -161,6 +171,7 @@ impl Engine {
     pub(super) fn left(&mut self, speaker: SpeakerId) {
         self.voice_ended(speaker, self.now);
         if let Some(index) = self.speakers.iter().position(|s| s.id == speaker) {
+            self.speakers[index].present = false;
             self.decide(index);
         }
     }
@@ -256,7 +267,10 @@ impl Engine {
     /// Speech has begun while a reply may have the floor.
     pub(super) fn begin_overlap(&mut self, utterance: UtteranceId, since: Timestamp) {
         let interruptible = self.config.interruption.enabled
-            && self.floor.reply().is_some_and(|r| r.options.interruptible && !r.is_speculative());
+            && self
+                .floor
+                .reply()
+                .is_some_and(|r| (r.options.interruptible || faulty!(self, HoldsFirmReplies)) && !r.is_speculative());
         if !interruptible {
             return;
         }
@@ -267,6 +281,25 @@ impl Engine {
                 let hold_at = since + self.config.interruption.hold_after;
                 self.overlap = Overlap::Listening { utterance, since, hold_at };
             }
+        }
+        let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
+        if let Some(weighed) = open.find(|u| Some(u.id) == self.overlap.utterance()) {
+            weighed.weighed = true;
+        }
+    }
+
+    /// Somebody else who is speaking over the reply and was not weighed yet.
+    fn unweighed(&self) -> Option<(UtteranceId, Timestamp)> {
+        let speaking = self.speakers.iter().filter(|s| s.listener.is_speaking());
+        speaking.filter_map(|s| s.listener.utterance()).find(|u| !u.weighed).map(|u| (u.id, u.since))
+    }
+
+    /// If nobody's speech over the reply is being weighed, weighs that of the next speaker.
+    pub(super) fn next_overlap(&mut self) {
+        if matches!(self.overlap, Overlap::None | Overlap::Dismissed { .. })
+            && let Some((utterance, since)) = self.unweighed()
+        {
+            self.begin_overlap(utterance, since);
         }
     }
 
@@ -297,6 +330,20 @@ impl Engine {
         self.floor = Floor::Held(reply);
         self.overlap =
             Overlap::Judging(Judging { utterance, since, ended, held: self.now, words: false, harmless: false, heard });
+        self.weigh_overlap(utterance);
+    }
+
+    /// The reply stays held, because somebody else speaks over it too.
+    fn judge_next(&mut self, utterance: UtteranceId, since: Timestamp, held: Timestamp) {
+        let Some(reply) = self.floor.reply() else { return };
+        let (reply, heard) = (reply.id, reply.speech.is_heard());
+        self.event(Event::Overlap { reply, utterance });
+        self.overlap =
+            Overlap::Judging(Judging { utterance, since, ended: None, held, words: false, harmless: false, heard });
+        let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
+        if let Some(weighed) = open.find(|u| u.id == utterance) {
+            weighed.weighed = true;
+        }
         self.weigh_overlap(utterance);
     }
 
@@ -338,6 +385,10 @@ impl Engine {
         if self.overlap.utterance() != Some(utterance) {
             return;
         }
+        let held = match &self.overlap {
+            Overlap::Judging(judging) => Some(judging.held),
+            Overlap::None | Overlap::Listening { .. } | Overlap::Dismissed { .. } => None,
+        };
         self.overlap = match self.listening_to(utterance) {
             Some(_) => Overlap::Dismissed { utterance },
             None => Overlap::None,
@@ -347,6 +398,12 @@ impl Engine {
         }
         let Some(mut reply) = self.floor.take() else { return };
         self.event(Event::FalseInterruption { reply: reply.id, utterance });
+        if let (Some((next, since)), Some(held)) = (self.unweighed(), held)
+            && self.now < held + self.config.interruption.max_hold
+        {
+            self.floor = Floor::Held(reply);
+            return self.judge_next(next, since, held);
+        }
         if reply.speech.is_started() {
             let from = reply.speech.resume_from();
             reply.speech.rewind(self.now, from);

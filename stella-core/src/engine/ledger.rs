@@ -22,6 +22,8 @@ pub(super) struct Call {
     pub(super) request: ToolCall,
     pub(super) policy: ToolPolicy,
     pub(super) state: State,
+    /// Whether it was ever started.
+    ran: bool,
 }
 
 /// How far a call is.
@@ -45,19 +47,21 @@ pub(super) enum Cut {
 }
 
 impl Ledger {
-    /// Enters a call. Its model id is made unique, because history pairs calls and outputs by it.
-    pub(super) fn enter(&mut self, id: CallId, step: u32, mut request: ToolCall, policy: ToolPolicy) {
-        let taken = |name: &str| self.calls.iter().any(|call| call.request.id == name);
-        if request.id.is_empty() || taken(&request.id) {
+    /// Enters a call. Its model id is made unique, because history pairs calls and outputs by it; `taken` says that the
+    /// history has it already.
+    pub(super) fn enter(&mut self, id: CallId, step: u32, mut request: ToolCall, policy: ToolPolicy, taken: bool) {
+        let taken = taken || self.calls.iter().any(|call| call.request.id == request.id);
+        if request.id.is_empty() || taken {
             request.id = format!("{}#{}", request.id, id.0);
         }
-        self.calls.push(Call { id, step, request, policy, state: State::Requested });
+        self.calls.push(Call { id, step, request, policy, state: State::Requested, ran: false });
     }
 
-    /// The next call that may start: any, or under speculation only one that changes nothing outside.
-    pub(super) fn start(&mut self, now: Timestamp, speculative: bool) -> Option<(CallId, ToolCall)> {
-        let may = |call: &&mut Call| call.state == State::Requested && (!speculative || call.policy.read_only);
+    /// The next call that may start: any, or only one that changes nothing outside.
+    pub(super) fn start(&mut self, now: Timestamp, harmless_only: bool) -> Option<(CallId, ToolCall)> {
+        let may = |call: &&mut Call| call.state == State::Requested && (!harmless_only || call.policy.read_only);
         let call = self.calls.iter_mut().find(may)?;
+        call.ran = true;
         call.state = State::Running { by: now + call.policy.timeout };
         Some((call.id, call.request.clone()))
     }
@@ -90,7 +94,7 @@ impl Ledger {
 
     /// Whether something may have changed outside.
     pub(super) fn has_effects(&self) -> bool {
-        self.calls.iter().any(|call| call.state != State::Requested && !call.policy.read_only)
+        self.calls.iter().any(|call| call.ran && !call.policy.read_only)
     }
 
     /// Whether a step asked for calls.

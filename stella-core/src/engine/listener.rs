@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Speaker {
     pub(super) id: SpeakerId,
     pub(super) listener: Listener,
+    /// Whether they are here; who is gone makes room for others.
+    pub(super) present: bool,
 }
 
 /// What a speaker is doing.
@@ -38,6 +40,10 @@ pub(super) struct Utterance {
     pub(super) checkpoint: u32,
     /// Latest checkpoint answered.
     pub(super) answered: u32,
+    /// Words of the last final text; interim text with fewer is older than it.
+    settled: usize,
+    /// Whether its voice was weighed as speech over the reply on the floor.
+    pub(super) weighed: bool,
 }
 
 /// A pause and what will end it.
@@ -66,7 +72,7 @@ pub(super) enum Score {
 
 impl Utterance {
     pub(super) fn new(id: UtteranceId, since: Timestamp) -> Self {
-        Self { id, since, text: String::new(), checkpoint: 0, answered: 0 }
+        Self { id, since, text: String::new(), checkpoint: 0, answered: 0, settled: 0, weighed: false }
     }
 
     /// Whether `text` holds everything said up to the last checkpoint.
@@ -74,13 +80,27 @@ impl Utterance {
         self.checkpoint > 0 && self.answered == self.checkpoint
     }
 
-    /// Takes a transcript; `false` if a later checkpoint has been answered already.
-    pub(super) fn transcribe(&mut self, text: String, checkpoint: Option<u32>) -> bool {
+    /// Whether the answer to a checkpoint is still awaited.
+    pub(super) fn awaits(&self, checkpoint: u32) -> bool {
+        checkpoint > self.answered && checkpoint <= self.checkpoint
+    }
+
+    /// Takes a transcript, while the voice is active or not; `false` if it is not awaited, or older than what is known.
+    pub(super) fn transcribe(&mut self, text: String, checkpoint: Option<u32>, speaking: bool) -> bool {
+        let count = |text: &str| text.split_whitespace().count();
+        let words = count(&text);
         match checkpoint {
-            Some(checkpoint) if checkpoint <= self.answered || checkpoint > self.checkpoint => return false,
-            Some(checkpoint) => self.answered = checkpoint,
+            Some(checkpoint) if !self.awaits(checkpoint) => return false,
+            Some(checkpoint) => {
+                self.answered = checkpoint;
+                self.settled = words;
+                // The speaker has gone on since that checkpoint, and more is known already.
+                if (speaking || checkpoint < self.checkpoint) && words < count(&self.text) {
+                    return true;
+                }
+            }
             // Interim text that was on its way while the final was made.
-            None if self.is_final() => return false,
+            None if (self.is_final() && !speaking) || words < self.settled => return false,
             None => {}
         }
         self.text = text;

@@ -19,9 +19,27 @@
 //! for [`deadline`](Engine::deadline), whichever comes first. The words, machines, rules and hard cases are described in
 //! `docs/engine.md`.
 
+/// Whether the engine is broken in this way, for a test; never without the feature `testing`.
+#[cfg(feature = "testing")]
+macro_rules! faulty {
+    ($engine:expr, $fault:ident) => {
+        $engine.fault == Some($crate::engine::Fault::$fault)
+    };
+}
+#[cfg(not(feature = "testing"))]
+macro_rules! faulty {
+    ($engine:expr, $fault:ident) => {
+        false
+    };
+}
+
 mod application;
 mod clause;
 mod closing;
+#[cfg(feature = "testing")]
+mod fault;
+#[cfg(feature = "testing")]
+mod fingerprint;
 mod floor;
 mod hearing;
 mod input;
@@ -32,6 +50,8 @@ mod listener;
 mod options;
 mod output;
 mod overlap;
+#[cfg(feature = "testing")]
+mod probe;
 mod replay;
 mod replies;
 mod reply;
@@ -62,6 +82,8 @@ use {
     turn::{Collected, Turn},
 };
 
+#[cfg(feature = "testing")]
+pub use fault::Fault;
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};
 pub use judge::{Judge, Overlapping, Verdict, WordListJudge};
 pub use latency::{TurnLatency, Wait};
@@ -72,6 +94,8 @@ pub use options::{
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
 };
+#[cfg(feature = "testing")]
+pub use probe::{Probe, ReplyProbe};
 pub use replay::{
     Divergence, FORMAT as REPLAY_FORMAT, Header, Record, Recorded, Recorder, Recording, ReplayError, Report, replay,
 };
@@ -116,6 +140,8 @@ pub struct Engine {
     last_activity: Timestamp,
     user_state: UserState,
     agent_state: AgentState,
+    #[cfg(feature = "testing")]
+    fault: Option<Fault>,
 }
 
 /// The last id given.
@@ -126,6 +152,11 @@ impl Ids {
     fn next(&mut self) -> u64 {
         self.0 += 1;
         self.0
+    }
+
+    /// What `next` will give.
+    fn peek(&self) -> u64 {
+        self.0 + 1
     }
 }
 
@@ -168,12 +199,14 @@ impl Engine {
             last_activity: Timestamp::ZERO,
             user_state: UserState::default(),
             agent_state: AgentState::default(),
+            #[cfg(feature = "testing")]
+            fault: None,
         }
     }
 
     /// Takes one input at the time it happened. A time before the previous one counts as the previous one.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
-        self.now = self.now.max(now);
+        self.now = if faulty!(self, BelievesTheClock) { now } else { self.now.max(now) };
         if self.closing == Closing::Closed {
             self.stats.late += 1;
             return;
@@ -223,15 +256,17 @@ impl Engine {
         let listeners = listeners.filter_map(|(i, s)| Some((s.listener.deadline()?, Due::Listener(i))));
         let reply = self.floor.reply();
         let stalled = reply.filter(|_| !self.floor.is_held()).and_then(|r| r.speech.waiting_since());
+        let overlap = self.overlap.due(&self.config.interruption);
+        let longer = Duration::from_secs(if faulty!(self, HoldsForever) && self.floor.is_held() { 60 } else { 0 });
         let others = [
-            self.overlap.due(&self.config.interruption).map(|(at, due)| (at, Due::Overlap(due))),
+            overlap.map(|(at, due)| (at + longer, Due::Overlap(due))),
             self.turn.deadline().map(|at| (at, Due::Review)),
-            reply.and_then(|r| r.step.deadline()).map(|at| (at, Due::Step)),
+            reply.filter(|_| !faulty!(self, WaitsForModels)).and_then(|r| r.step.deadline()).map(|at| (at, Due::Step)),
             reply.and_then(|r| r.speech.open()).map(|(_, at)| (at, Due::Synthesis)),
             stalled.map(|since| (since + self.config.recovery.playout_by, Due::Playout)),
             reply.and_then(|r| r.ledger.deadline()).map(|(at, call)| (at, Due::Tool(call))),
             self.detached.iter().map(|&(call, _, at)| (at, Due::Tool(call))).min_by_key(|&(at, _)| at),
-            self.closing.deadline().map(|at| (at, Due::Closing)),
+            self.closing.deadline().filter(|_| !faulty!(self, NeverCloses)).map(|at| (at, Due::Closing)),
             self.away_at().map(|at| (at, Due::Away)),
         ];
         listeners.chain(others.into_iter().flatten()).min_by_key(|&(at, _)| at)
@@ -271,6 +306,8 @@ impl Engine {
         while self.closing.is_open() && self.floor.is_idle() && self.give_floor() {
             self.advance();
         }
+        self.next_overlap();
+        self.trim_history();
         self.advance_closing(false);
         self.tell_states();
     }
@@ -306,13 +343,17 @@ impl Engine {
         self.event(Event::Failed { stage, error });
     }
 
-    /// Adds an item to the history.
+    /// Adds an item to the history, and tells it.
     fn remember(&mut self, item: ChatItem) {
         self.history.push(item.clone());
+        self.event(Event::HistoryAdded(item));
+    }
+
+    /// Lets the oldest items of the history give way.
+    fn trim_history(&mut self) {
         if self.history.len() > self.config.conversation.max_history {
             self.history.truncate_front(self.config.conversation.max_history);
         }
-        self.event(Event::HistoryAdded(item));
     }
 
     // States
@@ -334,7 +375,8 @@ impl Engine {
     /// When the user counts as away, if both sides are silent.
     fn away_at(&self) -> Option<Timestamp> {
         let silent = self.speakers.iter().all(|s| s.listener.utterance().is_none());
-        let waits = self.closing.is_open() && self.floor.is_idle() && self.user_state != UserState::Away;
+        let idle = self.floor.is_idle() && !matches!(self.turn, Turn::Reviewing { .. });
+        let waits = self.closing.is_open() && idle && self.user_state != UserState::Away;
         (silent && waits).then(|| self.last_activity + self.config.conversation.user_away_after)
     }
 
@@ -362,7 +404,7 @@ impl Engine {
     }
 
     fn user_state_changed(&mut self, state: UserState) {
-        if state != self.user_state {
+        if state != self.user_state || faulty!(self, RepeatsStates) {
             self.user_state = state;
             self.event(Event::UserState(state));
         }

@@ -257,7 +257,7 @@ impl Options {
         check(interruption.min_words > 0, "interruption.min_words", "is zero")?;
         check(probability(self.speculation.from_score), "speculation.from_score", "is not between 0 and 1")?;
         check((8_000..=192_000).contains(&self.speech.sample_rate), "speech.sample_rate", "is outside 8,000-192,000")?;
-        check(self.speech.look_ahead > Duration::ZERO, "speech.look_ahead", "is zero")?;
+        check(self.speech.look_ahead >= Duration::from_millis(100), "speech.look_ahead", "is below 100 ms")?;
         check(
             self.speech.first_clause <= self.speech.max_clause && self.speech.clause <= self.speech.max_clause,
             "speech.max_clause",

@@ -214,6 +214,8 @@ pub enum DiscardReason {
     Backchannel,
     /// The conversation ended.
     Closed,
+    /// Too many words wait for an answer.
+    Limit,
 }
 
 /// How a reply ended.

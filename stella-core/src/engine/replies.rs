@@ -3,6 +3,7 @@
 use super::{
     Command, Engine, Event, ReplyEnd, Stage, TurnOutcome,
     ledger::Cut,
+    overlap::Overlap,
     reply::{Purpose, Reply},
     step::Step,
     turn::Turn,
@@ -37,10 +38,9 @@ impl Engine {
         if words.is_none() {
             self.generate();
         }
-        let speaking = self.speakers.iter().filter(|s| s.listener.is_speaking());
-        let first = speaking.filter_map(|s| s.listener.utterance()).map(|u| (u.id, u.since)).next();
-        if let Some((utterance, since)) = first {
-            self.begin_overlap(utterance, since);
+        // Whoever is speaking already speaks over it.
+        for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
+            utterance.weighed = false;
         }
     }
 
@@ -88,22 +88,26 @@ impl Engine {
         let (now, by) = (self.now, self.now + self.config.recovery.next_token_by);
         let policy = self.tools.get(&call.name).copied().unwrap_or_default();
         let allowed = self.config.conversation.max_tool_rounds;
-        let id = CallId(self.ids.next());
+        let named = |item: &ChatItem| matches!(item, ChatItem::ToolCall(known) if known.id == call.id);
+        let taken = self.history.iter().any(named);
+        let next = self.ids.peek();
         let Some(reply) = self.generating(generation) else { return };
         reply.step = Step::Streaming { generation, by };
         reply.stamps.first_token.get_or_insert(now);
         if reply.round >= allowed || reply.ledger.len() >= MAX_CALLS {
             return self.fail(Stage::Tool, "the model called a tool after its last round".into());
         }
-        reply.ledger.enter(id, reply.round, call, policy);
+        reply.ledger.enter(CallId(next), reply.round, call, policy, taken);
+        self.ids.next();
     }
 
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
-        reply.usage.prompt += spent.prompt;
-        reply.usage.cached += spent.cached;
-        reply.usage.completion += spent.completion;
+        let usage = &mut reply.usage;
+        usage.prompt = usage.prompt.saturating_add(spent.prompt);
+        usage.cached = usage.cached.saturating_add(spent.cached);
+        usage.completion = usage.completion.saturating_add(spent.completion);
         let round = reply.round;
         reply.speech.flush(round);
         if reply.ledger.has_calls(round) {
@@ -117,9 +121,8 @@ impl Engine {
 
     /// The recovery script: try again if nothing was used yet, else apologise. It is never silence.
     pub(super) fn generation_failed(&mut self, generation: GenerationId, retryable: bool, error: String) {
-        if self.generating(generation).is_none() {
-            return;
-        }
+        let Some(reply) = self.generating(generation) else { return };
+        reply.step = Step::Done;
         self.fail(Stage::Generation, error);
         if self.floor.reply().is_some_and(Reply::is_speculative) {
             return self.drop_speculation();
@@ -129,7 +132,7 @@ impl Engine {
         let Some(reply) = self.floor.reply_mut() else { return };
         reply.speech.forget_rest();
         let round = reply.round;
-        let unused = reply.speech.text(round).is_empty() && !reply.ledger.has_calls(round);
+        let unused = reply.speech.text(round).trim().is_empty() && !reply.ledger.has_calls(round);
         if unused && retryable && reply.failures < recovery.retries {
             reply.failures += 1;
             return self.generate();
@@ -153,10 +156,14 @@ impl Engine {
     /// Starts the calls that may run, and goes on once all have their output.
     pub(super) fn advance_tools(&mut self) {
         let now = self.now;
+        // What changes something outside waits until the reply is certain, and nobody speaks over it.
+        let reckless = faulty!(self, ActsOnSpeculation);
+        let held = self.floor.is_held();
         loop {
             let Some(reply) = self.floor.reply_mut() else { return };
             let speculative = reply.is_speculative();
-            let Some((call, request)) = reply.ledger.start(now, speculative) else { break };
+            let harmless_only = (speculative && !reckless) || held;
+            let Some((call, request)) = reply.ledger.start(now, harmless_only) else { break };
             if !speculative && reply.ledger.has_effects() {
                 self.record_turn();
             }
@@ -200,10 +207,11 @@ impl Engine {
 
     /// The user takes the floor: the reply is withdrawn if it has left no trace, else cut off where it was heard.
     pub(super) fn cut_off(&mut self, utterance: Option<UtteranceId>) {
-        self.overlap = super::overlap::Overlap::None;
         let Some(reply) = self.floor.take() else { return };
         if reply.turn().is_some() && reply.is_traceless() {
-            return self.roll_back(*reply);
+            self.roll_back(*reply);
+            self.turn.collected_mut().awaits = utterance;
+            return;
         }
         self.event(Event::Interrupted { reply: reply.id, utterance });
         self.end_reply(*reply, ReplyEnd::Interrupted);
@@ -211,13 +219,13 @@ impl Engine {
 
     /// Drops everything that is under way for a reply.
     fn abandon(&mut self, reply: &mut Reply) {
-        if let Some(generation) = reply.step.generation() {
+        if let Some(generation) = reply.step.generation().filter(|_| !faulty!(self, LeavesGenerationsOpen)) {
             self.command(Command::CancelGeneration { generation });
         }
         if let Some((segment, _)) = reply.speech.open() {
             self.command(Command::CancelSynthesis { segment });
         }
-        if reply.speech.is_known() {
+        if reply.speech.is_known() && !faulty!(self, PlaysOn) {
             self.command(Command::Stop { reply: reply.id });
         }
         reply.step = Step::Done;
@@ -225,12 +233,16 @@ impl Engine {
 
     /// Withdraws a reply without a trace.
     pub(super) fn roll_back(&mut self, mut reply: Reply) {
+        self.overlap = Overlap::None;
         self.abandon(&mut reply);
         for cut in reply.ledger.cut() {
             let (Cut::Cancelled(call) | Cut::Detached(call, ..)) = cut;
             self.command(Command::CancelTool { call });
         }
         let (_, unheard) = reply.split();
+        if faulty!(self, RemembersRolledBackReplies) {
+            self.remember(ChatItem::message(Role::Assistant, unheard.clone()));
+        }
         let (id, usage, end) = (reply.id, reply.usage, ReplyEnd::RolledBack);
         self.event(Event::ReplyEnded { reply: id, end, heard: String::new(), unheard, usage });
         if !reply.is_speculative()
@@ -242,6 +254,7 @@ impl Engine {
 
     /// Ends a reply of which something was heard or done, or which is complete.
     pub(super) fn end_reply(&mut self, mut reply: Reply, end: ReplyEnd) {
+        self.overlap = Overlap::None;
         let text = reply.speech.newly_heard();
         self.tell_heard(reply.id, text);
         self.abandon(&mut reply);
@@ -254,6 +267,9 @@ impl Engine {
             for item in reply.record(end == ReplyEnd::Interrupted) {
                 self.remember(item);
             }
+            if faulty!(self, RemembersUnheardWords) {
+                self.remember(ChatItem::message(Role::Assistant, reply.split().1));
+            }
         }
         let (heard, unheard) = reply.split();
         self.event(Event::ReplyEnded { reply: reply.id, end, heard, unheard, usage: reply.usage });
@@ -261,7 +277,9 @@ impl Engine {
             && reply.turn().is_some_and(|answered| answered.id == turn)
         {
             self.turn.release();
-            self.event(Event::TurnEnded { turn, outcome: TurnOutcome::Answered { reply: reply.id } });
+            if !faulty!(self, ForgetsOutcomes) {
+                self.event(Event::TurnEnded { turn, outcome: TurnOutcome::Answered { reply: reply.id } });
+            }
         }
         self.active();
     }

@@ -1,6 +1,6 @@
 //! What the engine does about synthesis and playout.
 
-use super::{Command, Engine, Event, ReplyEnd, Stage, floor::Floor, reply::Reply};
+use super::{Command, Engine, Event, ReplyEnd, Stage, floor::Floor, overlap::Overlap, reply::Reply};
 use crate::{
     id::{ReplyId, SegmentId},
     tts::WordTime,
@@ -24,7 +24,6 @@ impl Engine {
         if self.floor.reply().is_some_and(Reply::is_finished)
             && let Some(reply) = self.floor.take()
         {
-            self.overlap = super::overlap::Overlap::None;
             let end = if reply.failed { ReplyEnd::Failed } else { ReplyEnd::Finished };
             self.end_reply(*reply, end);
         }
@@ -58,7 +57,7 @@ impl Engine {
     pub(super) fn audio(&mut self, segment: SegmentId, samples: u64) {
         let (now, by) = (self.now, self.now + self.config.recovery.first_audio_by);
         let taken = self.floor.reply_mut().is_some_and(|reply| {
-            let taken = reply.speech.audio(segment, samples, by);
+            let taken = reply.speech.audio(now, segment, samples, by);
             if taken && samples > 0 {
                 reply.stamps.first_audio.get_or_insert(now);
             }
@@ -73,6 +72,9 @@ impl Engine {
     }
 
     pub(super) fn synthesized(&mut self, segment: SegmentId) {
+        if self.floor.reply().is_some_and(|reply| reply.speech.is_without_audio(segment)) {
+            return self.synthesis_failed(segment, true, format!("{segment} has no audio"));
+        }
         let taken = self.floor.reply_mut().is_some_and(|reply| reply.speech.synthesized(segment));
         self.stats.late += u64::from(!taken);
     }
@@ -85,14 +87,18 @@ impl Engine {
         }
         self.fail(Stage::Synthesis, error);
         let by = self.now + self.config.recovery.first_audio_by;
-        let again = SegmentId(self.ids.next());
+        let again = SegmentId(self.ids.peek());
         let Some(reply) = self.floor.reply_mut() else { return };
         let id = reply.id;
         if retryable && let Some(text) = reply.speech.retry(again, by) {
+            self.ids.next();
             return self.command(Command::Synthesize { segment: again, reply: id, text });
         }
-        reply.failed = true;
         let lost = reply.speech.fail();
+        if reply.is_speculative() {
+            return self.drop_speculation();
+        }
+        reply.failed = true;
         reply.mute |= reply.speech.has_lost_its_voice();
         if let Some(text) = lost {
             self.event(Event::AgentUnspoken { reply: id, text });
@@ -107,6 +113,7 @@ impl Engine {
 
     pub(super) fn playout(&mut self, id: ReplyId, position: u64) {
         let now = self.now;
+        let shortens = faulty!(self, ShortensLatency);
         let Some(reply) = self.floor.reply_mut().filter(|r| r.id == id && r.speech.is_started()) else {
             self.stats.late += 1;
             return;
@@ -116,11 +123,15 @@ impl Engine {
         if !reply.speech.is_heard() {
             return;
         }
-        let latency = first.then(|| reply.latency(now)).flatten();
+        let sent = if shortens { reply.stamps.first_audio.unwrap_or(now) } else { now };
+        let latency = first.then(|| reply.latency(sent)).flatten();
         let text = reply.speech.newly_heard();
         self.tell_heard(id, text);
         if first {
             self.record_turn();
+            if let Overlap::Judging(judging) = &mut self.overlap {
+                judging.heard = true;
+            }
         }
         self.floor = match std::mem::take(&mut self.floor) {
             Floor::Thinking(reply) => Floor::Speaking(reply),

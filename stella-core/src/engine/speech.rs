@@ -16,8 +16,6 @@ pub(super) struct Speech {
     play: Play,
     /// First segment that is not heard to its end, and the sample it starts with.
     current: (usize, u64),
-    /// Bytes of the current segment that were reported as heard.
-    told: usize,
 }
 
 /// Whether the audio may sound, and how far it has.
@@ -39,6 +37,8 @@ struct Segment {
     state: State,
     samples: u64,
     words: Vec<WordTime>,
+    /// Bytes that were told as heard; what was told stays so, whatever becomes known later.
+    told: usize,
 }
 
 /// How far synthesis of a segment is.
@@ -62,7 +62,6 @@ impl Speech {
             sample_rate: u64::from(options.sample_rate),
             play: Play::Waiting,
             current: (0, 0),
-            told: 0,
         }
     }
 
@@ -95,7 +94,7 @@ impl Speech {
         }
         let silent = !text.chars().any(char::is_alphanumeric);
         let state = if silent { State::Spoken } else { State::Text };
-        self.segments.push(Segment { id: None, step, text, state, samples: 0, words: Vec::new() });
+        self.segments.push(Segment { id: None, step, text, state, samples: 0, words: Vec::new(), told: 0 });
     }
 
     /// Whether any segment was cut.
@@ -132,6 +131,7 @@ impl Speech {
             return None;
         }
         segment.id = Some(id);
+        segment.words.clear();
         segment.state = State::Requested { by, retries: 1 };
         Some(segment.text.trim().to_owned())
     }
@@ -158,18 +158,27 @@ impl Speech {
     }
 
     /// Audio came. `false` if it was not awaited.
-    pub(super) fn audio(&mut self, id: SegmentId, samples: u64, by: Timestamp) -> bool {
+    pub(super) fn audio(&mut self, now: Timestamp, id: SegmentId, samples: u64, by: Timestamp) -> bool {
+        let ran_dry = self.position() >= self.total();
         let Some(segment) = self.open_mut(id) else { return false };
         segment.samples = segment.samples.saturating_add(samples);
         if let State::Requested { by: limit, .. } = &mut segment.state {
             *limit = by;
+        }
+        if let Play::Playing { moved, .. } = &mut self.play
+            && ran_dry
+        {
+            // The playout stood still for want of audio; it can move again from now on.
+            *moved = now;
         }
         true
     }
 
     /// Word times came; those that do not fit the text are dropped. `false` if they were not awaited.
     pub(super) fn words(&mut self, id: SegmentId, words: Vec<WordTime>) -> bool {
-        let Some(segment) = self.segments.iter_mut().find(|s| s.id == Some(id)) else { return false };
+        let awaited = |s: &&mut Segment| matches!(s.state, State::Requested { .. } | State::Spoken);
+        let found = self.segments.iter_mut().find(|s| s.id == Some(id)).filter(awaited);
+        let Some(segment) = found else { return false };
         let text = segment.text.trim();
         let lead = segment.text.len() - segment.text.trim_start().len();
         let mut at = segment.words.last().map_or(0, |word| word.samples.end);
@@ -195,9 +204,17 @@ impl Speech {
 
     /// Gives up the open segment; returns the text that will not be heard.
     pub(super) fn fail(&mut self) -> Option<String> {
+        let sample_rate = self.sample_rate;
         let segment = self.requested_mut()?;
         segment.state = State::Failed;
-        Some(segment.text.clone())
+        // The audio there is will still be played.
+        let spoken = segment.heard_bytes(segment.samples, 0, sample_rate);
+        Some(segment.text[spoken..].to_owned())
+    }
+
+    /// Whether the segment is open and has no audio yet.
+    pub(super) fn is_without_audio(&self, id: SegmentId) -> bool {
+        self.requested().is_some_and(|s| s.id == Some(id) && s.samples == 0)
     }
 
     /// Gives up the segments not asked for yet; returns their text.
@@ -308,9 +325,9 @@ impl Speech {
     /// Where to go on after a hold: the start of the word that was cut, at most a second back.
     pub(super) fn resume_from(&self) -> u64 {
         let position = self.position();
-        let mut start = 0;
+        let mut start = 0u64;
         for segment in &self.segments {
-            let end = start + segment.samples;
+            let end = start.saturating_add(segment.samples);
             if position < end {
                 let word = start + segment.word_start(position - start, self.sample_rate);
                 return word.max(position.saturating_sub(self.sample_rate)).min(position);
@@ -326,20 +343,20 @@ impl Speech {
     pub(super) fn newly_heard(&mut self) -> String {
         let heard = self.heard();
         let mut text = String::new();
-        while let Some(segment) = self.segments.get(self.current.0) {
+        let segments = self.segments.len();
+        while let Some(segment) = self.segments.get_mut(self.current.0) {
             let bytes = segment.heard_bytes(heard, self.current.1, self.sample_rate);
-            if bytes > self.told {
-                text.push_str(&segment.text[self.told..bytes]);
-                self.told = bytes;
+            if bytes > segment.told {
+                text.push_str(&segment.text[segment.told..bytes]);
+                segment.told = bytes;
             }
             let over = matches!(segment.state, State::Spoken | State::Failed);
-            let passed = over && self.play != Play::Waiting && heard >= self.current.1 + segment.samples;
+            let passed = over && self.play != Play::Waiting && heard >= self.current.1.saturating_add(segment.samples);
             // The last segment stays current: more audio cannot come for it, but nothing follows it yet.
-            if !passed || self.current.0 + 1 >= self.segments.len() {
+            if !passed || self.current.0 + 1 >= segments {
                 break;
             }
-            self.current = (self.current.0 + 1, self.current.1 + segment.samples);
-            self.told = 0;
+            self.current = (self.current.0 + 1, self.current.1.saturating_add(segment.samples));
         }
         text
     }
@@ -347,14 +364,16 @@ impl Speech {
     /// The text that was heard, and the rest that was not, of one step or of all.
     pub(super) fn split(&self, step: Option<u32>) -> (String, String) {
         let (mut heard, mut unheard) = (String::new(), String::new());
-        let mut start = 0;
+        let (mut start, mut open) = (0u64, false);
         for segment in &self.segments {
             if step.is_none_or(|step| step == segment.step) {
-                let bytes = segment.heard_bytes(self.heard(), start, self.sample_rate);
+                let bytes = if open { 0 } else { segment.heard_bytes(self.heard(), start, self.sample_rate) };
                 heard.push_str(&segment.text[..bytes]);
                 unheard.push_str(&segment.text[bytes..]);
             }
-            start += segment.samples;
+            start = start.saturating_add(segment.samples);
+            // Nothing is heard before all that stands before it is made.
+            open |= !matches!(segment.state, State::Spoken | State::Failed);
         }
         (heard, unheard)
     }
@@ -363,15 +382,16 @@ impl Speech {
 impl Segment {
     /// Bytes of the text heard, when `heard` samples of the reply were and the segment begins with sample `start`.
     fn heard_bytes(&self, heard: u64, start: u64, sample_rate: u64) -> usize {
-        let played = heard.saturating_sub(start);
-        match self.state {
+        let played = heard.saturating_sub(start).min(self.samples);
+        let bytes = match self.state {
             // A segment without anything to pronounce counts as heard once the playout has come to it.
-            State::Spoken if heard > 0 && heard >= start + self.samples => self.text.len(),
+            State::Spoken if heard > 0 && heard >= start.saturating_add(self.samples) => self.text.len(),
             State::Text => 0,
             _ if played == 0 || self.samples == 0 => 0,
             _ if !self.words.is_empty() => self.heard_by_words(played),
             _ => self.heard_by_pace(played, sample_rate),
-        }
+        };
+        bytes.max(self.told)
     }
 
     /// Up to the first word that does not lie before `played` to its end.
@@ -449,7 +469,7 @@ mod tests {
     #[test]
     fn heard_text_ends_with_the_last_word_that_sounded_whole() {
         let mut speech = spoken("one two three");
-        speech.audio(SegmentId(1), 3 * SECOND, Timestamp::ZERO);
+        speech.audio(Timestamp::ZERO, SegmentId(1), 3 * SECOND, Timestamp::ZERO);
         let word = |text, from: u64| WordTime { text, samples: from * SECOND..(from + 1) * SECOND };
         speech.words(SegmentId(1), vec![word(0..3, 0), word(4..7, 1), word(8..13, 2)]);
         speech.synthesized(SegmentId(1));
@@ -468,7 +488,7 @@ mod tests {
     #[test]
     fn without_word_times_the_pace_is_even() {
         let mut speech = spoken("aaaa bbbb cccc");
-        speech.audio(SegmentId(1), 14_000, Timestamp::ZERO);
+        speech.audio(Timestamp::ZERO, SegmentId(1), 14_000, Timestamp::ZERO);
         speech.synthesized(SegmentId(1));
         speech.start(Timestamp::ZERO);
         speech.played(Timestamp::ZERO, 8_000);
@@ -479,7 +499,7 @@ mod tests {
     #[test]
     fn a_position_beyond_the_audio_is_not_believed() {
         let mut speech = spoken("aaaa bbbb");
-        speech.audio(SegmentId(1), 100, Timestamp::ZERO);
+        speech.audio(Timestamp::ZERO, SegmentId(1), 100, Timestamp::ZERO);
         speech.start(Timestamp::ZERO);
         speech.played(Timestamp::ZERO, 1_000_000);
         assert_eq!(speech.heard(), 100);

@@ -1,7 +1,10 @@
 //! The turn under way: what the user has said that is not answered yet.
 
 use super::{Wait, output::Part};
-use crate::{id::TurnId, time::Timestamp};
+use crate::{
+    id::{TurnId, UtteranceId},
+    time::Timestamp,
+};
 
 /// What the user wants answered, while it is collected, reviewed, answered.
 #[derive(Debug, Clone)]
@@ -22,6 +25,10 @@ pub(super) struct Collected {
     pub(super) merged: Vec<TurnId>,
     /// Whether the speaker has finished: the turn may be committed. Holds the moments of its last part.
     pub(super) ready: Option<Moments>,
+    /// How many of `parts`, from the first, were in those turns.
+    pub(super) reopened: usize,
+    /// The utterance that took the floor from its reply: the turn is not ready before it is over.
+    pub(super) awaits: Option<UtteranceId>,
     /// Speculative replies begun for it.
     pub(super) attempts: u32,
 }
@@ -77,6 +84,7 @@ impl Turn {
     /// The turn was withdrawn before it was answered: its words stand before those that wait.
     pub(super) fn reopen(&mut self, turn: Committed) {
         let mut next = std::mem::take(self.collected_mut());
+        next.reopened += turn.parts.len();
         next.parts.splice(0..0, turn.parts);
         next.merged.insert(0, turn.id);
         // The words were ready once; they stay so, unless the speaker goes on (the engine then waits for them).

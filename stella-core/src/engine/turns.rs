@@ -11,6 +11,9 @@ use crate::{
     id::{MessageId, ReplyId, SpeakerId, TurnId, UtteranceId},
 };
 
+/// Utterances and messages that may wait for one answer; further ones are discarded, and an error says so.
+pub(super) const MAX_PARTS: usize = 256;
+
 impl Engine {
     /// Words of the user belong to the next turn.
     pub(super) fn collect(&mut self, part: Part, moments: Moments) {
@@ -19,9 +22,21 @@ impl Engine {
             let turn = turn.clone();
             self.turn.reopen(turn);
         }
+        if self.add(part) {
+            self.turn.collected_mut().ready = Some(moments);
+        }
+    }
+
+    /// Adds a part to the next turn; `false` if there are too many already.
+    fn add(&mut self, part: Part) -> bool {
         let collected = self.turn.collected_mut();
-        collected.parts.push(part);
-        collected.ready = Some(moments);
+        if collected.parts.len() < MAX_PARTS {
+            collected.parts.push(part);
+            return true;
+        }
+        self.fail(Stage::Limit, format!("more than {MAX_PARTS} parts wait for an answer"));
+        self.event(Event::Discarded { source: part.source, text: part.text, reason: DiscardReason::Limit });
+        false
     }
 
     pub(super) fn typed(&mut self, speaker: SpeakerId, message: MessageId, words: String, policy: TypedPolicy) {
@@ -41,12 +56,13 @@ impl Engine {
                 }
                 self.collect(part, Moments::typed(self.now));
             }
+            TypedPolicy::Queue if faulty!(self, DropsQueuedWords) && !self.floor.is_idle() => {}
             TypedPolicy::Queue => {
-                let collected = self.turn.collected_mut();
-                collected.parts.push(part);
-                collected.ready = Some(Moments::typed(self.now));
+                if self.add(part) {
+                    self.turn.collected_mut().ready = Some(Moments::typed(self.now));
+                }
             }
-            TypedPolicy::Merge => self.turn.collected_mut().parts.push(part),
+            TypedPolicy::Merge => drop(self.add(part)),
         }
     }
 
@@ -57,7 +73,8 @@ impl Engine {
             matches!(part.source, Source::Utterance(_))
                 && self.speakers.iter().any(|s| s.id == part.speaker && !matches!(s.listener, Listener::Silent))
         };
-        collected.ready.is_some() && !collected.parts.is_empty() && !collected.parts.iter().any(speaks_on)
+        let taken = collected.awaits.is_some_and(|utterance| self.listening_to(utterance).is_some());
+        collected.ready.is_some() && !collected.parts.is_empty() && !taken && !collected.parts.iter().any(speaks_on)
     }
 
     /// Commits the collected words, and has the turn reviewed or answered.
@@ -95,6 +112,7 @@ impl Engine {
             Review::Answer { text, context } => self.answer(turn, text, context),
             Review::Decline { reason } => {
                 self.turn.release();
+                self.active();
                 self.remember(ChatItem::message(Role::User, text(&turn.parts)));
                 self.event(Event::TurnEnded { turn: id, outcome: TurnOutcome::Declined { reason } });
             }

@@ -3,4 +3,7 @@
 pub mod contract;
 pub mod scripted;
 
+pub mod rules;
 pub mod script;
+pub mod simulation;
+pub mod wer;

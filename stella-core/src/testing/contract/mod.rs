@@ -4,3 +4,7 @@
 //! documentation asks for. A function that finds a breach panics and says which.
 
 pub mod llm;
+pub mod stt;
+pub mod tts;
+pub mod turn_detector;
+pub mod vad;

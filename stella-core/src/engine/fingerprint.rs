@@ -1,0 +1,140 @@
+//! The state of an engine as one number, for tests: equal for states that will behave equally.
+//!
+//! Only compiled with the feature `testing`. Ids are numbered again in the order in which they appear, times count from
+//! now, and what only the latency report reads is left out, as are the history and the counters.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fmt::Write,
+    hash::{Hash, Hasher},
+};
+
+use super::Engine;
+
+/// Types and fields that only the latency report or the bill reads.
+const TYPES: &[&str] = &["Stamps", "Moments", "TokenUsage"];
+const FIELDS: &[&str] = &["noticed", "transcribed", "committed"];
+
+/// Age in milliseconds from which the past is all the same; more than any default that counts from the past.
+const LONG_AGO: i64 = 20_000;
+
+impl Engine {
+    /// The state as a number. Two states with the same number give the same outputs to the same later inputs, but for
+    /// ids, the history shown to the model, and latencies; times are told apart to the millisecond.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut text = String::with_capacity(4_096);
+        let speech = (&self.speakers, &self.turn, &self.overlap, self.user_state);
+        let replies = (&self.floor, &self.waiting, &self.detached, self.agent_state);
+        let rest = (&self.closing, &self.corrections, &self.tools, &self.instructions, self.last_activity);
+        let _ = write!(text, "{speech:?}{replies:?}{rest:?}");
+        canonical(&text, self.now.as_millis())
+    }
+}
+
+/// Hashes what `Debug` printed, less what does not matter.
+fn canonical(text: &str, now: u64) -> u64 {
+    let bytes = text.as_bytes();
+    let mut hasher = DefaultHasher::new();
+    let mut ids: Vec<&[u8]> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let c = bytes[at];
+        if c == b'"' {
+            let end = string_end(bytes, at);
+            bytes[at..end].hash(&mut hasher);
+            at = end;
+        } else if c.is_ascii_alphanumeric() || c == b'_' {
+            let end =
+                at + bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
+            let word = &bytes[at..end];
+            let is = |known: &[&str]| known.iter().any(|k| k.as_bytes() == word);
+            if (bytes.get(end) == Some(&b':') && is(FIELDS)) || is(TYPES) {
+                at = value_end(bytes, end);
+                continue;
+            }
+            if let Some(millis) = time(word) {
+                (now as i64 - millis).min(LONG_AGO).hash(&mut hasher);
+            } else if is_id(word) {
+                let number = ids.iter().position(|id| *id == word).unwrap_or_else(|| {
+                    ids.push(word);
+                    ids.len() - 1
+                });
+                (word[0], number).hash(&mut hasher);
+            } else {
+                word.hash(&mut hasher);
+            }
+            at = end;
+        } else {
+            c.hash(&mut hasher);
+            at += 1;
+        }
+    }
+    hasher.finish()
+}
+
+/// Past the string that begins at `at`.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let mut end = at + 1;
+    while end < bytes.len() && bytes[end] != b'"' {
+        end += if bytes[end] == b'\\' { 2 } else { 1 };
+    }
+    (end + 1).min(bytes.len())
+}
+
+/// Past the value that begins at `at`, before the comma or bracket behind it.
+fn value_end(bytes: &[u8], at: usize) -> usize {
+    let mut depth = 0;
+    let mut end = at;
+    while end < bytes.len() {
+        match bytes[end] {
+            b'"' => {
+                end = string_end(bytes, end);
+                continue;
+            }
+            b'{' | b'(' | b'[' => depth += 1,
+            b'}' | b')' | b']' if depth == 0 => return end,
+            b'}' | b')' | b']' => depth -= 1,
+            b',' if depth == 0 => return end,
+            _ => {}
+        }
+        end += 1;
+    }
+    end
+}
+
+/// Milliseconds of a timestamp such as `1.250s`.
+fn time(word: &[u8]) -> Option<i64> {
+    let digits = word.strip_suffix(b"s")?;
+    let point = digits.len().checked_sub(4)?;
+    let (whole, fraction) = (&digits[..point], &digits[point + 1..]);
+    if digits[point] != b'.' || whole.is_empty() {
+        return None;
+    }
+    let number = |digits: &[u8]| {
+        let digit = |sum: i64, b: &u8| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    Some(number(whole)? * 1_000 + number(fraction)?)
+}
+
+/// Whether the word is an id, such as `u12`. Those of speakers and messages are given by the shell and stay.
+fn is_id(word: &[u8]) -> bool {
+    matches!(word[0], b'u' | b't' | b'r' | b'g' | b'c' | b'p' | b'k')
+        && word.len() > 1
+        && word[1..].iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_times_are_relative() {
+        let one = r#"Utterance { id: u7, since: 1.250s, text: "u7 at 1.250s" }, Pause { noticed: 1.300s, by: 2.000s }"#;
+        let two = r#"Utterance { id: u9, since: 2.250s, text: "u7 at 1.250s" }, Pause { noticed: 2.999s, by: 3.000s }"#;
+        assert_eq!(canonical(one, 1_500), canonical(two, 2_500));
+        assert_ne!(canonical(one, 1_500), canonical(two, 2_501));
+        assert_ne!(canonical("u1 u1", 0), canonical("u1 u2", 0));
+    }
+}

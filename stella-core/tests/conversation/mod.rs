@@ -1,0 +1,161 @@
+//! Random plans for [`simulate`](stella_core::testing::simulation::simulate).
+
+use std::time::Duration;
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use stella_core::{
+    engine::{Options, Priority, ReplyOptions, TypedPolicy},
+    testing::simulation::{Act, Answer, Generation, PHRASES, Plan, Playout, Reviewing, Synthesis, TEXTS, TOOLS},
+};
+
+/// What a set of conversations is about: how often things happen that make it hard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Theme {
+    /// Weights of speech, typing, the application's wishes, ends, and mischief.
+    pub acts: [u32; 5],
+    /// Weight of tool calls among the parts of a generation; texts weigh 10.
+    pub tools: u32,
+    /// Percent of answers that fail, never come, or come twice.
+    pub trouble: u32,
+    /// Whether turns may be reviewed.
+    pub review: bool,
+}
+
+/// Milliseconds: mostly short, sometimes around a deadline, sometimes long.
+fn delay(typical: u16) -> impl Strategy<Value = u16> {
+    prop_oneof![
+        6 => 0..=typical,
+        2 => typical..typical.saturating_mul(4),
+        1 => select(vec![0, 96, 150, 250, 600, 800, 1_000, 1_600, 4_000, 5_000]),
+    ]
+}
+
+fn answer(trouble: u32) -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        100 - trouble.min(99) => Just(Answer::Good),
+        trouble / 3 + 1 => Just(Answer::Failed),
+        trouble / 3 + 1 => Just(Answer::Never),
+        trouble / 3 + 1 => Just(Answer::Twice),
+    ]
+}
+
+fn reply_options() -> impl Strategy<Value = ReplyOptions> {
+    let priority = select(vec![Priority::Low, Priority::Normal, Priority::High]);
+    (prop::bool::weighted(0.7), prop::bool::weighted(0.9), priority)
+        .prop_map(|(interruptible, remember, priority)| ReplyOptions { interruptible, remember, priority })
+}
+
+fn act(theme: Theme) -> impl Strategy<Value = Act> {
+    let speaker = || prop_oneof![5 => Just(1u8), 2 => Just(2u8)];
+    let policy = select(vec![TypedPolicy::Interrupt, TypedPolicy::Queue, TypedPolicy::Merge]);
+    let phrase = || 0..PHRASES.len();
+    let [speech, typing, wishes, ends, mischief] = theme.acts;
+    prop_oneof![
+        speech => (speaker(), delay(700), phrase()).prop_map(|(who, ms, words)| Act::Speak(who, ms, words)),
+        typing => (speaker(), policy, phrase()).prop_map(|(who, policy, words)| Act::Type(who, policy, words)),
+        wishes => prop_oneof![
+            4 => (0..TEXTS.len(), reply_options()).prop_map(|(text, options)| Act::Say(text, options)),
+            2 => reply_options().prop_map(Act::Generate),
+            2 => any::<bool>().prop_map(Act::Interrupt),
+            1 => any::<bool>().prop_map(Act::Tools),
+            1 => Just(Act::Note),
+        ],
+        ends => (any::<bool>(), delay(3_000)).prop_map(|(farewell, within)| Act::End(farewell, within)),
+        mischief => prop_oneof![
+            6 => (0usize..12).prop_map(Act::Echo),
+            2 => (0u16..3_000).prop_map(Act::JumpBack),
+            1 => speaker().prop_map(Act::StuckVoice),
+            1 => speaker().prop_map(Act::Leave),
+            1 => speaker().prop_map(Act::Join),
+        ],
+    ]
+}
+
+fn generation(theme: Theme) -> impl Strategy<Value = Generation> {
+    let part = prop_oneof![10 => 0..TEXTS.len(), theme.tools => TEXTS.len()..TEXTS.len() + 3 * TOOLS.len()];
+    (delay(300), delay(60), vec(part, 0..5), answer(theme.trouble), any::<bool>())
+        .prop_map(|(first, gap, parts, end, retryable)| Generation { first, gap, parts, end, retryable })
+}
+
+fn synthesis(theme: Theme) -> impl Strategy<Value = Synthesis> {
+    (delay(200), delay(80), vec(0u16..900, 0..4), any::<bool>(), answer(theme.trouble))
+        .prop_map(|(first, gap, parts, words, end)| Synthesis { first, gap, parts, words, end })
+}
+
+fn playout(theme: Theme) -> impl Strategy<Value = Playout> {
+    let stall = prop::option::weighted(f64::from(theme.trouble) / 200.0, 0u16..1_500);
+    let pace = prop_oneof![6 => Just(100u8), 1 => 20u8..250];
+    (40u16..400, stall, pace, option::weighted(0.8, delay(60))).prop_map(|(every, stall, pace, held_after)| Playout {
+        every,
+        stall,
+        pace,
+        held_after,
+    })
+}
+
+fn options(theme: Theme) -> impl Strategy<Value = Options> {
+    let chances = (prop::bool::weighted(0.8), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
+    let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
+    let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
+    (chances, limits, waits, review).prop_map(
+        |(
+            (score, interruption, speculation),
+            (waiting, history, rounds, retries, silent),
+            (hold, max, ahead),
+            review,
+        )| {
+            let mut options = Options::default();
+            options.endpointing.score = score;
+            options.interruption.enabled = interruption;
+            options.interruption.hold_after = Duration::from_millis(hold);
+            options.interruption.max_hold = Duration::from_millis(max);
+            options.speculation.enabled = speculation;
+            options.speech.look_ahead = Duration::from_millis(ahead);
+            options.conversation.max_waiting = waiting;
+            options.conversation.max_history = history;
+            options.conversation.max_tool_rounds = rounds;
+            options.conversation.review = review;
+            options.recovery.retries = retries;
+            if silent {
+                options.recovery.apology = String::new();
+            }
+            options
+        },
+    )
+}
+
+/// A plan for a conversation about a theme.
+pub(crate) fn plan(theme: Theme) -> impl Strategy<Value = Plan> {
+    let trouble = theme.trouble;
+    let reviewing = select(vec![Reviewing::Accept, Reviewing::Edit, Reviewing::Decline, Reviewing::Never]);
+    let score = prop_oneof![3 => 50u8..=100, 2 => 0u8..50, 1 => 100u8..120];
+    (
+        options(theme),
+        vec((delay(900), act(theme)), 1..10),
+        (vec((delay(200), answer(trouble)), 1..4), vec(option::of(delay(400)), 1..3), vec((delay(100), score), 1..4)),
+        (vec(generation(theme), 1..4), vec((delay(400), answer(trouble)), 1..4), vec(synthesis(theme), 1..4)),
+        (vec(playout(theme), 1..3), vec((delay(300), reviewing), 1..3), prop_oneof![3 => Just(0u16), 1 => 0u16..300]),
+    )
+        .prop_map(
+            |(
+                options,
+                acts,
+                (transcripts, interims, scores),
+                (generations, calls, syntheses),
+                (playouts, reviews, tick_after),
+            )| Plan {
+                options,
+                acts,
+                transcripts,
+                interims,
+                scores,
+                generations,
+                calls,
+                syntheses,
+                playouts,
+                reviews,
+                tick_after,
+            },
+        )
+}

@@ -1,0 +1,201 @@
+//! Generated conversations: every rule of docs/engine.md is checked after every step of each of them.
+//!
+//! All tests check all rules; the name of a test says which rule its conversations strain most. The conversations are
+//! the same in every run; `STELLA_SEED` draws others, `STELLA_CASES` more or fewer of them.
+#![cfg(feature = "testing")]
+
+mod conversation;
+
+use conversation::{Theme, plan};
+use proptest::{
+    prop_assert, prop_assert_eq,
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+use stella_core::{
+    engine::{Fault, Recorded, Recorder, WordListJudge, replay},
+    testing::{
+        rules::Rule,
+        script::describe,
+        simulation::{Plan, simulate},
+    },
+};
+
+/// Conversations of one test.
+const CASES: u32 = 7_000;
+
+const EVERYDAY: Theme = Theme { acts: [10, 2, 2, 1, 1], tools: 1, trouble: 5, review: false };
+
+fn variable(name: &str) -> Option<u32> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn runner(cases: u32, salt: u8) -> TestRunner {
+    let mut seed = [salt; 32];
+    seed[..4].copy_from_slice(&variable("STELLA_SEED").unwrap_or(1).to_le_bytes());
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+}
+
+/// What happened, for whoever has to find out why.
+fn story(plan: &Plan, fault: Option<Fault>) -> String {
+    let simulated = simulate(plan, fault).expect("the options are valid");
+    let mut story = format!("{:#?}\n", plan.options);
+    for record in &simulated.watched.records {
+        story += &match &record.what {
+            Recorded::Input(input) => format!("{} <- {input:?}\n", record.at),
+            Recorded::Output(output) => format!("{}    {}\n", record.at, describe(output).unwrap_or_default()),
+        };
+    }
+    let broken = simulated.broken.map(|broken| broken.to_string());
+    story + &broken.unwrap_or_default()
+}
+
+fn check(theme: Theme, salt: u8) {
+    let cases = variable("STELLA_CASES").unwrap_or(CASES);
+    let result = runner(cases, salt).run(&plan(theme), |plan| {
+        let simulated = simulate(&plan, None).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        match simulated.broken {
+            Some(broken) => Err(TestCaseError::fail(broken.to_string())),
+            None => Ok(()),
+        }
+    });
+    if let Err(TestError::Fail(reason, plan)) = result {
+        panic!("{}\n{reason}\n{plan:?}", story(&plan, None));
+    }
+    result.expect("cases can be generated");
+}
+
+#[test]
+fn i1_every_turn_has_one_outcome() {
+    check(Theme { acts: [10, 6, 2, 1, 1], ..EVERYDAY }, 1);
+}
+
+#[test]
+fn i2_one_reply_is_audible() {
+    check(Theme { acts: [6, 2, 10, 1, 1], ..EVERYDAY }, 2);
+}
+
+#[test]
+fn i3_commands_are_completed_or_cancelled_once() {
+    check(Theme { acts: [8, 2, 2, 1, 10], trouble: 30, ..EVERYDAY }, 3);
+}
+
+#[test]
+fn i4_tool_output_exactly_once() {
+    check(Theme { tools: 12, trouble: 15, ..EVERYDAY }, 4);
+}
+
+#[test]
+fn i5_history_holds_what_was_heard() {
+    check(Theme { acts: [10, 2, 4, 0, 1], trouble: 2, ..EVERYDAY }, 5);
+}
+
+#[test]
+fn i6_alive_when_nothing_answers() {
+    check(Theme { trouble: 80, tools: 4, ..EVERYDAY }, 6);
+}
+
+#[test]
+fn i7_closed_in_time() {
+    check(Theme { acts: [8, 2, 3, 8, 1], tools: 4, trouble: 20, ..EVERYDAY }, 7);
+}
+
+#[test]
+fn i8_no_word_lost() {
+    check(Theme { acts: [10, 8, 2, 2, 2], trouble: 25, review: true, ..EVERYDAY }, 8);
+}
+
+#[test]
+fn i9_holds_end() {
+    check(Theme { acts: [12, 1, 6, 0, 1], trouble: 15, ..EVERYDAY }, 9);
+}
+
+#[test]
+fn i10_rollbacks_leave_no_trace() {
+    check(Theme { acts: [14, 1, 0, 0, 1], tools: 6, trouble: 3, ..EVERYDAY }, 10);
+}
+
+/// Every recording of a conversation, written and read again, replays to equal outputs.
+#[test]
+fn i11_every_recording_replays() {
+    let cases = variable("STELLA_CASES").unwrap_or(CASES) / 3;
+    let theme = Theme { acts: [8, 4, 4, 1, 6], trouble: 20, tools: 4, review: true };
+    let result = runner(cases, 11).run(&plan(theme), |plan| {
+        let simulated = simulate(&plan, None).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let config = plan.options.clone().validate().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let mut recorder = Recorder::new(Vec::new(), &config)?;
+        for record in &simulated.watched.records {
+            match &record.what {
+                Recorded::Input(input) => recorder.input(record.at, input)?,
+                Recorded::Output(output) => recorder.output(record.at, output)?,
+            }
+        }
+        let report = replay(&recorder.into_inner()[..], Box::new(WordListJudge));
+        let report = report.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(report.inputs + report.outputs, simulated.watched.records.len());
+        prop_assert!(report.closed);
+        Ok(())
+    });
+    if let Err(TestError::Fail(reason, plan)) = result {
+        panic!("{}\n{reason}\n{plan:?}", story(&plan, None));
+    }
+    result.expect("cases can be generated");
+}
+
+#[test]
+fn i12_queues_are_bounded() {
+    check(Theme { acts: [2, 6, 14, 0, 1], trouble: 10, ..EVERYDAY }, 12);
+}
+
+#[test]
+fn i13_firm_replies_are_never_held() {
+    check(Theme { acts: [10, 4, 10, 1, 1], ..EVERYDAY }, 13);
+}
+
+#[test]
+fn i14_states_follow_their_edges() {
+    check(Theme { acts: [6, 3, 3, 1, 8], review: true, ..EVERYDAY }, 14);
+}
+
+#[test]
+fn i15_latency_adds_up() {
+    check(Theme { acts: [10, 4, 0, 0, 0], tools: 2, trouble: 1, review: true }, 15);
+}
+
+/// Each rule, the engine that breaks it, and the conversations in which it shows.
+const BROKEN: &[(Rule, Fault, Theme)] = &[
+    (Rule::I1, Fault::ForgetsOutcomes, EVERYDAY),
+    (Rule::I2, Fault::PlaysOn, EVERYDAY),
+    (Rule::I3, Fault::LeavesGenerationsOpen, EVERYDAY),
+    (Rule::I4, Fault::ActsOnSpeculation, Theme { tools: 20, ..EVERYDAY }),
+    (Rule::I5, Fault::RemembersUnheardWords, EVERYDAY),
+    (Rule::I6, Fault::WaitsForModels, Theme { trouble: 30, ..EVERYDAY }),
+    (Rule::I7, Fault::NeverCloses, EVERYDAY),
+    (Rule::I8, Fault::DropsQueuedWords, Theme { acts: [6, 8, 4, 0, 0], ..EVERYDAY }),
+    (Rule::I9, Fault::HoldsForever, EVERYDAY),
+    (Rule::I10, Fault::RemembersRolledBackReplies, EVERYDAY),
+    (Rule::I11, Fault::BelievesTheClock, Theme { acts: [4, 1, 1, 0, 6], ..EVERYDAY }),
+    (Rule::I12, Fault::QueuesWithoutLimit, Theme { acts: [2, 0, 14, 0, 0], ..EVERYDAY }),
+    (Rule::I13, Fault::HoldsFirmReplies, Theme { acts: [6, 0, 6, 0, 0], ..EVERYDAY }),
+    (Rule::I14, Fault::RepeatsStates, EVERYDAY),
+    (Rule::I15, Fault::ShortensLatency, EVERYDAY),
+];
+
+#[test]
+fn each_rule_catches_its_broken_engine() {
+    for &(rule, fault, theme) in BROKEN {
+        let result = runner(2_000, 100).run(&plan(theme), |plan| {
+            let simulated = simulate(&plan, Some(fault)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            match simulated.broken {
+                Some(broken) => Err(TestCaseError::fail(format!("{:?}", broken.rule))),
+                None => Ok(()),
+            }
+        });
+        match result {
+            Err(TestError::Fail(reason, plan)) => {
+                assert_eq!(reason.message(), format!("{rule:?}"), "{fault:?}\n{}", story(&plan, Some(fault)));
+            }
+            other => panic!("no rule notices {fault:?}: {other:?}"),
+        }
+    }
+}
