@@ -24,7 +24,7 @@ pub enum RtcEvent {
     Connected {
         /// The room.
         room: RoomInfo,
-        /// Who was there.
+        /// Who was there. Whoever came since is in later events.
         participants: Vec<ParticipantInfo>,
     },
     /// The connection was lost; attempts to come back have begun. Audio may go on.

@@ -140,11 +140,6 @@ impl PlayoutQueue {
         self.position
     }
 
-    /// Format of the samples.
-    pub(crate) fn format(&self) -> AudioFormat {
-        self.format
-    }
-
     fn channels(&self) -> usize {
         usize::from(self.format.channels())
     }

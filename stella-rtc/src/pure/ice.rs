@@ -20,11 +20,6 @@ pub(crate) fn parse(json: &str) -> Option<Candidate> {
     Candidate::from_sdp_string(&init.candidate).ok()
 }
 
-/// Writes a local candidate for trickling.
-pub(crate) fn format(candidate: &Candidate) -> String {
-    serde_json::json!({ "candidate": candidate.to_sdp_string(), "sdpMid": "0", "sdpMLineIndex": 0 }).to_string()
-}
-
 /// Lets candidates through once the description of their generation is set.
 #[derive(Debug, Default)]
 pub(crate) struct CandidateGate {

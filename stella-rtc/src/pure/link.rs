@@ -39,7 +39,7 @@ pub(crate) struct Link {
 
 /// What woke a link.
 pub(crate) enum LinkInput {
-    Signal(SignalInput),
+    Signal(Box<SignalInput>),
     /// Packets were taken in.
     Packets,
 }
@@ -81,7 +81,7 @@ impl Link {
     /// Waits for whatever comes first. Cancel-safe.
     pub(crate) async fn next(&mut self) -> LinkInput {
         tokio::select! {
-            input = self.signal.next() => LinkInput::Signal(input),
+            input = self.signal.next() => LinkInput::Signal(Box::new(input)),
             () = self.publisher.receive() => LinkInput::Packets,
             () = self.subscriber.receive() => LinkInput::Packets,
         }

@@ -9,7 +9,6 @@ use super::{
     tcp::{Route, TcpEvent, TcpLinks},
 };
 use crate::{error::RtcError, media::sender::RtpPayload};
-use livekit_protocol as proto;
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -44,16 +43,6 @@ pub(crate) enum Role {
     Publisher,
     /// The server offers; others' tracks and data come in.
     Subscriber,
-}
-
-impl Role {
-    /// As signalling names it.
-    pub(crate) fn target(self) -> proto::SignalTarget {
-        match self {
-            Self::Publisher => proto::SignalTarget::Publisher,
-            Self::Subscriber => proto::SignalTarget::Subscriber,
-        }
-    }
 }
 
 /// What happened on a peer connection.
@@ -97,7 +86,8 @@ pub(crate) struct Peer {
     rtc: Rtc,
     sockets: Vec<(UdpSocket, SocketAddr)>,
     tcp: TcpLinks,
-    tcp_candidate: Option<(Route, Candidate)>,
+    /// Our ends of TCP connections, with the ICE generation that each is tied to.
+    tcp_candidates: Vec<(Route, String, Candidate)>,
     gate: CandidateGate,
     restarted: bool,
     /// When str0m wants to be called.
@@ -111,8 +101,6 @@ pub(crate) struct Peer {
     round_trip: Option<Duration>,
     over_tcp: bool,
     buffer: Box<[u8; 2_048]>,
-    /// Drops every datagram, for tests.
-    blackhole: bool,
 }
 
 impl Peer {
@@ -140,7 +128,7 @@ impl Peer {
             rtc: config.build(now),
             sockets,
             tcp: TcpLinks::new(),
-            tcp_candidate: None,
+            tcp_candidates: Vec::new(),
             gate: CandidateGate::default(),
             restarted: false,
             next: now,
@@ -152,7 +140,6 @@ impl Peer {
             round_trip: None,
             over_tcp: false,
             buffer: Box::new([0; 2_048]),
-            blackhole: false,
         };
         for (_, local) in &peer.sockets {
             let candidate = Candidate::host(*local, Protocol::Udp).map_err(media("local candidate"))?;
@@ -192,11 +179,6 @@ impl Peer {
         self.pending = None;
     }
 
-    /// Loses every datagram from now on, or no longer.
-    pub(crate) fn set_blackhole(&mut self, on: bool) {
-        self.blackhole = on;
-    }
-
     /// The next event.
     pub(crate) fn poll_event(&mut self) -> Option<PeerEvent> {
         self.events.pop_front()
@@ -233,9 +215,7 @@ impl Peer {
                     Poll::Pending => break,
                 };
                 received = true;
-                if !self.blackhole {
-                    self.datagram(Protocol::Udp, source, local, length);
-                }
+                self.datagram(Protocol::Udp, source, local, length);
             }
         }
         for _ in 0..BATCH {
@@ -257,33 +237,32 @@ impl Peer {
 
     fn tcp_event(&mut self, event: TcpEvent) {
         match event {
-            TcpEvent::Up { route: route @ (local, _), .. } => {
-                self.drop_tcp_candidate();
+            TcpEvent::Up { route: route @ (local, _), generation, .. } => {
+                self.drop_tcp_candidates(|_, of| *of != generation);
                 let candidate = Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build();
-                if let Ok(candidate) = candidate {
-                    let added = self.rtc.add_local_candidate(candidate).cloned();
-                    self.tcp_candidate = added.map(|candidate| (route, candidate));
-                    self.drain();
+                if let Some(added) = candidate.ok().and_then(|candidate| self.rtc.add_local_candidate(candidate)) {
+                    self.tcp_candidates.push((route, generation, added.clone()));
                 }
+                self.drain();
             }
             TcpEvent::Packet { route: (local, remote), bytes } => {
                 let Ok(contents) = bytes[..].try_into() else { return };
                 let receive = Receive { proto: Protocol::Tcp, source: remote, destination: local, contents };
                 self.input(Input::Receive(Instant::now(), receive));
             }
-            TcpEvent::Down { route } => {
-                if self.tcp_candidate.as_ref().is_some_and(|(of, _)| *of == route) {
-                    self.drop_tcp_candidate();
-                }
-            }
+            TcpEvent::Down { route } => self.drop_tcp_candidates(|of, _| *of == route),
         }
     }
 
-    fn drop_tcp_candidate(&mut self) {
-        if let Some((route, candidate)) = self.tcp_candidate.take() {
-            self.rtc.direct_api().invalidate_candidate(&candidate);
-            self.tcp.close(route);
-            self.drain();
+    fn drop_tcp_candidates(&mut self, unwanted: impl Fn(&Route, &String) -> bool) {
+        for (route, generation, candidate) in std::mem::take(&mut self.tcp_candidates) {
+            if unwanted(&route, &generation) {
+                self.rtc.direct_api().invalidate_candidate(&candidate);
+                self.tcp.close(route);
+                self.drain();
+            } else {
+                self.tcp_candidates.push((route, generation, candidate));
+            }
         }
     }
 
@@ -391,6 +370,11 @@ impl Peer {
         sent
     }
 
+    /// Bytes of a data channel that the server has not acknowledged.
+    pub(crate) fn buffered(&mut self, id: ChannelId) -> usize {
+        self.rtc.channel(id).map_or(0, |mut channel| channel.buffered_amount())
+    }
+
     /// Sends sound at once.
     pub(crate) fn send_rtp(&mut self, now: Instant, mid: &str, packet: RtpPayload) -> bool {
         let mut api = self.rtc.direct_api();
@@ -446,9 +430,6 @@ impl Peer {
     }
 
     fn transmit(&mut self, transmit: &str0m::net::Transmit) {
-        if self.blackhole {
-            return;
-        }
         if transmit.proto == Protocol::Tcp {
             self.tcp.send((transmit.source, transmit.destination), &transmit.contents);
         } else if let Some((socket, _)) = self.sockets.iter().find(|(_, local)| *local == transmit.source) {

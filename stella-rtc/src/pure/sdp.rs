@@ -17,10 +17,10 @@ pub(crate) fn tracks_by_mid(sdp: &str) -> HashMap<String, String> {
             mid = None;
         } else if let Some(name) = line.strip_prefix("a=mid:") {
             mid = Some(name.trim());
-        } else if let (Some(mid), Some(msid)) = (mid, line.strip_prefix("a=msid:")) {
-            if let Some(track) = msid.split_whitespace().nth(1) {
-                tracks.insert(mid.to_owned(), track.to_owned());
-            }
+        } else if let (Some(mid), Some(msid)) = (mid, line.strip_prefix("a=msid:"))
+            && let Some(track) = msid.split_whitespace().nth(1)
+        {
+            tracks.insert(mid.to_owned(), track.to_owned());
         }
     }
     tracks

@@ -38,7 +38,7 @@ pub(crate) enum RestartError {
 }
 
 enum Request {
-    Send(signal_request::Message),
+    Send(Box<signal_request::Message>),
     Restart(proto::ReconnectReason),
     Reconnected,
     Close(Option<proto::LeaveRequest>, oneshot::Sender<()>),
@@ -72,7 +72,7 @@ impl Signal {
 
     /// Queues a request.
     pub(crate) fn send(&self, message: signal_request::Message) {
-        let _ = self.requests.send(Request::Send(message));
+        let _ = self.requests.send(Request::Send(Box::new(message)));
     }
 
     /// Opens a new connection for the same session; ends in [`SignalInput::Restarted`]. Until then nothing comes from
@@ -124,7 +124,7 @@ impl Task {
                     }
                 }
                 request = inbox.recv() => match request {
-                    Some(Request::Send(message)) => self.send(message).await,
+                    Some(Request::Send(message)) => self.send(*message).await,
                     Some(Request::Restart(reason)) => self.restart(reason).await,
                     Some(Request::Reconnected) => self.client.set_reconnected().await,
                     Some(Request::Close(leave, done)) => {
@@ -153,10 +153,10 @@ impl Task {
     async fn restart(&mut self, reason: proto::ReconnectReason) {
         self.close().await;
         while let Ok(event) = self.events.try_recv() {
-            if let SignalEvent::Message(message) = event {
-                if !is_negotiation(&message) {
-                    let _ = self.outbox.send(SignalInput::Message(message));
-                }
+            if let SignalEvent::Message(message) = event
+                && !is_negotiation(&message)
+            {
+                let _ = self.outbox.send(SignalInput::Message(message));
             }
         }
         let client = self.client.clone();

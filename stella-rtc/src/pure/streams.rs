@@ -229,6 +229,12 @@ impl Incoming {
         let _ = self.input.send(incoming::InputEvent::AbortStreamsFrom(sender.into()));
     }
 
+    /// Packets were lost for good: every stream breaks off.
+    pub(crate) fn abort_all(&mut self) {
+        self.gate.open.clear();
+        let _ = self.input.send(incoming::InputEvent::AbortAllStreams);
+    }
+
     /// The next event for the caller. Cancel-safe.
     pub(crate) async fn next(&mut self) -> RtcEvent {
         loop {

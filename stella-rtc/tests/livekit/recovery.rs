@@ -1,10 +1,11 @@
 //! Losses of every kind, and coming back from them.
 
-use crate::support::{Peer, Proxy, Us, eventually, listen, room, url};
+use crate::support::{Peer, Proxy, Us, eventually, key, listen, room, tampering, url};
+use livekit_protocol::signal_response::Message as Said;
 use serde_json::Value;
 use std::time::Duration;
 use stella_core::audio::AudioFormat;
-use stella_rtc::{ConnectOptions, DataPacket, RtcEvent, Scenario};
+use stella_rtc::{ConnectOptions, DataPacket, RtcEvent, Scenario, TextOptions, server::RoomServer};
 
 fn message(n: u32) -> DataPacket {
     DataPacket {
@@ -131,9 +132,16 @@ async fn media_moves_to_tcp_when_the_server_says_so() {
     both_are_heard(&mut us, &mut python).await;
     assert_eq!(us.session.stats().await.expect("connected").over_tcp, (false, false));
     us.session.simulate(Scenario::SwitchToTcp).await.expect("connected");
-    eventually("media runs over TCP", async || {
-        let stats = us.session.stats().await.expect("connected");
-        (stats.over_tcp == (true, true)).then_some(())
+    // The server restarts only what it offers; the other side follows with the next resume.
+    eventually("what comes in runs over TCP", async || {
+        us.session.stats().await.expect("connected").over_tcp.1.then_some(())
+    })
+    .await;
+    both_are_heard(&mut us, &mut python).await;
+    us.session.simulate(Scenario::SignalReconnect).await.expect("connected");
+    assert!(us.reconnected().await, "resumed");
+    eventually("everything runs over TCP", async || {
+        (us.session.stats().await.expect("connected").over_tcp == (true, true)).then_some(())
     })
     .await;
     both_are_heard(&mut us, &mut python).await;
@@ -150,4 +158,77 @@ async fn a_failing_node_is_survived() {
     python.tone(660).await;
     us.hears("python").await;
     both_are_heard(&mut us, &mut python).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_refused_leads_to_a_new_join() {
+    let room = room("refused");
+    // A server that got our second offer too early answers as if ICE had been restarted.
+    let mut answers = 0;
+    let change = Box::new(move |said| match said {
+        Said::Answer(mut answer) => {
+            answers += 1;
+            if answers == 2 {
+                answer.sdp = answer.sdp.replace("a=ice-ufrag:", "a=ice-ufrag:another");
+            }
+            vec![Said::Answer(answer)]
+        }
+        said => vec![said],
+    });
+    let mut us = Us::join_at(&tampering(&url(), change).await, &room, ConnectOptions::default()).await;
+    let mut python = Peer::join(&room, "python").await;
+    python.tone(660).await;
+    let (_sink, _sounding) = us.sound(440.0).await;
+    assert!(!us.reconnected().await, "joined anew");
+    us.hears("python").await;
+    both_are_heard(&mut us, &mut python).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candidates_may_come_before_their_description() {
+    let room = room("early");
+    // Descriptions of the subscriber come after the candidates that belong to them.
+    let mut held = Vec::new();
+    let change = Box::new(move |said| match said {
+        Said::Offer(_) => {
+            held.push(said);
+            vec![]
+        }
+        Said::Trickle(_) => {
+            let mut all = vec![said];
+            all.append(&mut held);
+            all
+        }
+        said => vec![said],
+    });
+    Us::join_at(&tampering(&url(), change).await, &room, ConnectOptions::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn text_sent_just_before_leaving_arrives_and_the_server_knows_at_once() {
+    let room = room("goodbye");
+    let us = Us::join(&room).await;
+    let mut python = Peer::join(&room, "python").await;
+    let text = "goodbye ".repeat(10_000);
+    us.session.send_text(TextOptions::topic("lk.chat"), &text).await.expect("sends");
+    us.session.leave(Default::default()).await.expect("leaves");
+    let heard = python.wait("text", |event| event["topic"] == "lk.chat").await;
+    assert_eq!(heard["text"], text);
+    let there = RoomServer::new(&url(), &key()).participants(&room).await.expect("the server answers");
+    assert!(there.iter().all(|participant| participant.identity.as_str() != "us"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_every_handle_leaves_the_room() {
+    let room = room("dropped");
+    let us = Us::join(&room).await;
+    let sink = us.session.publish_audio(Default::default()).await.expect("publishes");
+    let server = RoomServer::new(&url(), &key());
+    let there = async || server.participants(&room).await.expect("the server answers").len();
+    drop(us);
+    assert_eq!(there().await, 1, "the sink keeps the session");
+    drop(sink);
+    let began = std::time::Instant::now();
+    eventually("the server knows", async || (there().await == 0).then_some(())).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "a dead session must not look alive until its timeout");
 }

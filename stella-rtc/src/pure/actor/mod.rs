@@ -33,6 +33,8 @@ use tracks::LocalTrack;
 
 /// Longest sleep; every deadline is below it in practice.
 const LONG: Duration = Duration::from_secs(3_600);
+/// How long leaving waits for data under way.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 /// How long the server may take to answer an offer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -119,6 +121,11 @@ impl Actor {
             speakers: HashMap::new(),
             counters: Counters::default(),
         };
+        let (room, participants) = {
+            let room = actor.shared.room.read();
+            (room.info().clone(), room.snapshot())
+        };
+        actor.events.emit(RtcEvent::Connected { room, participants });
         actor.subscribe_again();
         actor
     }
@@ -138,7 +145,7 @@ impl Actor {
         let can_send = self.outbox.has_room();
         tokio::select! {
             input = next_of(&mut self.link) => match input {
-                LinkInput::Signal(input) => self.on_signal(input),
+                LinkInput::Signal(input) => self.on_signal(*input),
                 LinkInput::Packets => {}
             },
             command = self.commands.recv() => match command {
@@ -220,6 +227,7 @@ impl Actor {
                     self.streams.abort_from(participant.identity.as_str());
                 }
                 RtcEvent::TrackPublished { track, .. } => self.subscribe_if_wanted(track),
+                RtcEvent::TrackUnpublished { track, .. } => drop(self.wanted.remove(&track.sid)),
                 _ => {}
             }
             self.events.emit(event);
@@ -240,7 +248,37 @@ impl Actor {
         *self.shared.state.lock() = state;
     }
 
+    /// Lets data reach the server that was sent before leaving.
+    async fn flush(&mut self) {
+        while let Ok(data) = self.data.try_recv() {
+            self.on_data(data);
+        }
+        let end = Instant::now() + FLUSH_LIMIT;
+        loop {
+            let now = Instant::now();
+            if let Some(link) = &mut self.link {
+                link.publisher.tick(now);
+            }
+            self.send_data();
+            let unsent = self.outbox.unsent().is_some();
+            let Some(link) = self.link.as_mut().filter(|link| link.publisher.is_up()) else { return };
+            let channel = link.channels.map(|channels| channels.reliable);
+            let under_way = unsent || channel.is_some_and(|id| link.publisher.buffered(id) > 0);
+            if !under_way || now >= end {
+                return;
+            }
+            let next = link.publisher.deadline().min(end);
+            tokio::select! {
+                _ = link.next() => {}
+                () = tokio::time::sleep_until(next.into()) => {}
+            }
+        }
+    }
+
     async fn finish(mut self) {
+        if matches!(self.end, Some(End::Leave(..))) {
+            self.flush().await;
+        }
         let (leave, reason, reply) = match self.end.take() {
             Some(End::Leave(reason, reply)) => {
                 let leave = proto::LeaveRequest {
@@ -281,11 +319,16 @@ async fn next_of(link: &mut Option<Link>) -> LinkInput {
 impl Drop for Actor {
     /// Also when the task was aborted or has panicked.
     fn drop(&mut self) {
-        if self.shared.ended().is_none() {
-            self.shared.finish(DisconnectReason::InternalError);
-            for track in &self.tracks {
-                track.close(SinkState::Disconnected(DisconnectReason::InternalError));
-            }
+        if self.shared.ended().is_some() {
+            return;
+        }
+        let reason = DisconnectReason::InternalError;
+        self.shared.finish(reason);
+        for track in &self.tracks {
+            track.close(SinkState::Disconnected(reason));
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(self.events.finish(reason));
         }
     }
 }

@@ -87,10 +87,10 @@ impl Phase {
 
     /// The first join has failed, with this error.
     pub(super) fn refuse(&mut self, error: RtcError) {
-        if let Self::Joining { ready, .. } = self {
-            if let Some(ready) = ready.take() {
-                let _ = ready.send(Err(error));
-            }
+        if let Self::Joining { ready, .. } = self
+            && let Some(ready) = ready.take()
+        {
+            let _ = ready.send(Err(error));
         }
     }
 
@@ -156,10 +156,6 @@ impl Actor {
                     let _ = ready.send(Ok(()));
                 }
                 self.phase = Phase::Live;
-                let room = self.shared.room.read();
-                let (info, participants) = (room.info().clone(), room.snapshot());
-                drop(room);
-                self.events.emit(RtcEvent::Connected { room: info, participants });
             }
             Phase::Joining { deadline, .. } => {
                 if now >= *deadline {
@@ -313,6 +309,7 @@ impl Actor {
     /// Brings everything that callers set to the new join.
     fn after_rejoin(&mut self) {
         self.inbox.clear();
+        self.streams.abort_all();
         self.speakers.clear();
         self.announce_again();
         if !self.profile.is_empty() {

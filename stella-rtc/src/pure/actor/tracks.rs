@@ -272,6 +272,7 @@ impl Actor {
         let Some(link) = self.link.as_mut().filter(|link| link.publisher.is_up()) else { return };
         for track in &mut self.tracks {
             let Stage::Live { mid, sender, .. } = &mut track.stage else { continue };
+            let before = sender.stats().packets;
             loop {
                 let packet = sender.poll(now, &mut track.shared.queue());
                 match packet {
@@ -285,7 +286,9 @@ impl Actor {
                     }
                 }
             }
-            track.shared.taken();
+            if sender.stats().packets > before {
+                track.shared.taken();
+            }
         }
     }
 

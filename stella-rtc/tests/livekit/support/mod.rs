@@ -2,10 +2,12 @@
 
 mod peer;
 mod proxy;
+mod tamper;
 mod tone;
 
 pub(crate) use peer::Peer;
 pub(crate) use proxy::Proxy;
+pub(crate) use tamper::tampering;
 pub(crate) use tone::{Analysis, Tone, analyse, tone};
 
 use std::{
@@ -140,16 +142,15 @@ impl Drop for Sounding {
 
 /// Reads `duration` of sound and analyses it.
 pub(crate) async fn listen(stream: &mut AudioStream, duration: Duration) -> Analysis {
-    let (wanted, mut samples, mut concealed) = (stream.format().samples(duration), Vec::new(), 0);
+    let (wanted, mut samples) = (stream.format().samples(duration), Vec::new());
     let reading = async {
         while (samples.len() as u64) < wanted {
             let frame = stream.next().await.expect("the track goes on");
-            concealed += u32::from(frame.concealed());
             samples.extend_from_slice(frame.audio.samples());
         }
     };
     tokio::time::timeout(PATIENCE, reading).await.expect("sound keeps coming");
-    analyse(&samples, stream.format().sample_rate(), concealed)
+    analyse(&samples, stream.format().sample_rate())
 }
 
 /// Asks `probe` until it gives something.

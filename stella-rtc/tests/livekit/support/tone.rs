@@ -40,12 +40,10 @@ pub(crate) struct Analysis {
     pub(crate) dbfs: f64,
     /// Blocks of 10 ms below -40 dBFS.
     pub(crate) silent_blocks: usize,
-    /// Frames that were made up.
-    pub(crate) concealed: u32,
 }
 
 /// Analyses mono samples.
-pub(crate) fn analyse(samples: &[i16], rate: u32, concealed: u32) -> Analysis {
+pub(crate) fn analyse(samples: &[i16], rate: u32) -> Analysis {
     let x: Vec<f64> = samples.iter().map(|s| f64::from(*s) / 32_768.0).collect();
     let energy: f64 = x.iter().map(|v| v * v).sum::<f64>().max(1e-12);
     let power = |frequency: u32| {
@@ -63,6 +61,5 @@ pub(crate) fn analyse(samples: &[i16], rate: u32, concealed: u32) -> Analysis {
         share: 2.0 * strongest / (energy * x.len() as f64),
         dbfs: 10.0 * (energy / x.len() as f64).log10(),
         silent_blocks: x.chunks(rate as usize / 100).filter(quiet).count(),
-        concealed,
     }
 }
