@@ -38,7 +38,6 @@ pub(crate) fn provider_now<T>(
     provider: &'static str,
     call: impl FnOnce() -> Result<T, ProviderError>,
 ) -> Result<T, ProviderError> {
-    std::panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
-        Err(ProviderError::Internal { provider, source: Box::new(Panicked::new(&*payload)) })
-    })
+    std::panic::catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|payload| Err(ProviderError::Internal { provider, source: Box::new(Panicked::new(&*payload)) }))
 }

@@ -94,9 +94,8 @@ mod tests {
     #[test]
     fn a_stream_lines_up_with_its_input() {
         for from in [16_000_u32, 22_050, 44_100, 48_000] {
-            let input: Vec<i16> = (0..from)
-                .map(|n| if n < from / 2 { 0 } else { (8_000.0 * (n as f32 * 0.05).sin()) as i16 })
-                .collect();
+            let input: Vec<i16> =
+                (0..from).map(|n| if n < from / 2 { 0 } else { (8_000.0 * (n as f32 * 0.05).sin()) as i16 }).collect();
             let mut stream = Resampler::new(from, 24_000).unwrap();
             let mut out: Vec<i16> = input.chunks(313).flat_map(|part| stream.push(part)).collect();
             out.extend(stream.finish());

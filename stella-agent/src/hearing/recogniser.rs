@@ -136,7 +136,11 @@ impl Recogniser {
     pub(super) fn feed(&mut self, ring: &Ring) {
         let (Connection::Open(session), Some(current)) = (&mut self.connection, &mut self.current) else { return };
         if current.fed < ring.start() {
-            tracing::warn!(stt = self.stt.name(), samples = ring.start() - current.fed, "audio was lost: too far behind");
+            tracing::warn!(
+                stt = self.stt.name(),
+                samples = ring.start() - current.fed,
+                "audio was lost: too far behind"
+            );
             current.fed = ring.start();
         }
         let name = self.stt.name();

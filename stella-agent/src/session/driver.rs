@@ -204,6 +204,7 @@ impl Driver<'_> {
             };
             while self.tasks.try_join_next().is_some() {}
         };
+        self.recording.finish();
         self.hooks.exit(&reason).await;
         self.tasks.shutdown().await;
         SessionEnd {

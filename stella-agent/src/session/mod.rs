@@ -76,6 +76,9 @@ impl AgentSession {
 
 impl std::fmt::Debug for AgentSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AgentSession").field("llm", &self.parts.llm).field("tts", &self.parts.tts).finish_non_exhaustive()
+        f.debug_struct("AgentSession")
+            .field("llm", &self.parts.llm)
+            .field("tts", &self.parts.tts)
+            .finish_non_exhaustive()
     }
 }

@@ -6,70 +6,48 @@ use std::{
     path::Path,
 };
 
-use serde::Serialize;
 use stella_core::{
-    engine::{Config, Input, Output},
+    engine::{Config, Input, Output, Recorder},
     time::Timestamp,
 };
 
-/// Writes JSON lines: a header, then `{"t":micros,"in":…}` and `{"t":micros,"out":…}`.
+/// Writes a recording, if one is wanted.
 pub(super) struct Recording {
-    file: Option<BufWriter<File>>,
-}
-
-#[derive(Serialize)]
-struct Header<'a> {
-    stella: &'static str,
-    options: &'a Config,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    t: Timestamp,
-    #[serde(flatten)]
-    what: What<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum What<'a> {
-    In(&'a Input),
-    Out(&'a Output),
+    recorder: Option<Recorder<BufWriter<File>>>,
 }
 
 impl Recording {
     /// A recording that writes nothing.
     pub(super) fn off() -> Self {
-        Self { file: None }
+        Self { recorder: None }
     }
 
     /// Begins a file, over any of that name.
-    pub(super) fn create(path: &Path, options: &Config) -> io::Result<Self> {
-        let mut file = BufWriter::new(File::create(path)?);
-        line(&mut file, &Header { stella: env!("CARGO_PKG_VERSION"), options })?;
-        Ok(Self { file: Some(file) })
+    pub(super) fn create(path: &Path, config: &Config) -> io::Result<Self> {
+        let recorder = Recorder::new(BufWriter::new(File::create(path)?), config)?;
+        Ok(Self { recorder: Some(recorder) })
     }
 
     pub(super) fn input(&mut self, at: Timestamp, input: &Input) {
-        self.write(at, What::In(input));
+        self.write(|recorder| recorder.input(at, input));
     }
 
     pub(super) fn output(&mut self, at: Timestamp, output: &Output) {
-        self.write(at, What::Out(output));
+        self.write(|recorder| recorder.output(at, output));
+    }
+
+    /// Writes what is still in memory.
+    pub(super) fn finish(&mut self) {
+        self.write(|recorder| recorder.get_mut().flush());
     }
 
     /// The conversation goes on without its recording if the disk is full.
-    fn write(&mut self, t: Timestamp, what: What<'_>) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = line(file, &Line { t, what })
+    fn write(&mut self, write: impl FnOnce(&mut Recorder<BufWriter<File>>) -> io::Result<()>) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(error) = write(recorder)
         {
             tracing::error!(%error, "the recording ends here");
-            self.file = None;
+            self.recorder = None;
         }
     }
-}
-
-fn line(file: &mut BufWriter<File>, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *file, line)?;
-    file.write_all(b"\n")
 }

@@ -42,9 +42,7 @@ impl Generation {
         let (generation, inputs) = (self.id, self.inputs.clone());
         let input = match self.try_run().await {
             Ok((reason, usage)) => Input::Generated { generation, reason, usage },
-            Err(error) => {
-                Input::GenerationFailed { generation, retryable: error.retryable(), error: chain(&error) }
-            }
+            Err(error) => Input::GenerationFailed { generation, retryable: error.retryable(), error: chain(&error) },
         };
         inputs.send(input).await;
     }

@@ -208,8 +208,7 @@ mod tests {
         let (sender, inputs) = mpsc::channel(1_000);
         let (commands, receiver) = mpsc::unbounded_channel();
         let store = Store::default();
-        let playout =
-            Playout::new(Box::new(output.clone()), store.clone(), Clock::start(1.0), Inputs::new(sender));
+        let playout = Playout::new(Box::new(output.clone()), store.clone(), Clock::start(1.0), Inputs::new(sender));
         tokio::spawn(playout.run(receiver));
         Rig { store, commands, inputs, heard, output }
     }

@@ -88,7 +88,8 @@ impl FakeRoom {
     /// How much audible sound the agent sent so far.
     #[must_use]
     pub fn sound(&self) -> Duration {
-        let loud = |samples: &[i16]| samples.chunks(240).filter(|part| part.iter().any(|s| s.unsigned_abs() > 300)).count();
+        let loud =
+            |samples: &[i16]| samples.chunks(240).filter(|part| part.iter().any(|s| s.unsigned_abs() > 300)).count();
         Duration::from_millis(10) * self.heard().iter().map(|(_, samples)| loud(samples)).sum::<usize>() as u32
     }
 

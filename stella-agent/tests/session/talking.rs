@@ -1,98 +1,15 @@
-//! Whole conversations with scripted providers over a transport in memory, in virtual time.
+//! Greeting, question, interruption, typed text, end.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use stella_agent::{
-    AgentSession, AgentSessionBuilder, BasicAgent, SessionEnd, SessionError, SessionEvent, SessionHandle,
-    testing::{FakeRoom, FakeTransport, TokioTimer},
-    transport::TransportEvent,
-};
+use stella_agent::{BasicAgent, testing::FakeRoom, transport::TransportEvent};
 use stella_core::{
-    chat::{ChatItem, Role},
-    engine::{AgentState, CloseReason, Event, Options, ReplyEnd, TypedPolicy},
-    id::SpeakerId,
-    testing::scripted::{EnergyVad, ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
+    chat::Role,
+    engine::{AgentState, CloseReason, Event, ReplyEnd, TypedPolicy},
 };
-use tokio::{sync::broadcast, task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
-const ANNA: SpeakerId = SpeakerId(1);
-
-/// A conversation under way.
-struct Rig {
-    room: FakeRoom,
-    handle: SessionHandle,
-    events: broadcast::Receiver<SessionEvent>,
-    session: JoinHandle<Result<SessionEnd, SessionError>>,
-}
-
-fn options() -> Options {
-    let mut options = Options::default();
-    options.endpointing.wait_unsure = Duration::from_millis(300);
-    options.endpointing.wait_complete = Duration::from_millis(250);
-    options
-}
-
-fn builder() -> AgentSessionBuilder {
-    let timer = TokioTimer::start();
-    AgentSession::builder()
-        .vad(Arc::new(EnergyVad::default()))
-        .stt(Arc::new(ScriptedStt::new(timer.clone(), ScriptedText::constant("What is the time?"))))
-        .llm(Arc::new(ScriptedLlm::echo(timer.clone(), "You asked me: ")))
-        .tts(Arc::new(ScriptedTts::new(timer)))
-        .options(options())
-        .agent(BasicAgent::new("Be brief.").greeting("Hello, how can I help you?"))
-}
-
-impl Rig {
-    async fn start(builder: AgentSessionBuilder) -> Self {
-        let session = builder.build().expect("complete");
-        let handle = session.handle();
-        let events = handle.events();
-        let (transport, room) = FakeTransport::new();
-        let session = tokio::spawn(session.run(transport));
-        room.join(ANNA, "anna").await;
-        Self { room, handle, events, session }
-    }
-
-    /// Waits for an event that `pick` takes.
-    async fn event<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
-        let wait = async {
-            loop {
-                match self.events.recv().await.expect("the session tells") {
-                    SessionEvent::Conversation { event, .. } => {
-                        if let Some(found) = pick(&event) {
-                            return found;
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("no event: {what}"))
-    }
-
-    /// Waits for the end of a reply: how, and what was heard.
-    async fn reply(&mut self) -> (ReplyEnd, String) {
-        self.event("reply ended", |event| match event {
-            Event::ReplyEnded { end, heard, .. } => Some((*end, heard.clone())),
-            _ => None,
-        })
-        .await
-    }
-
-    async fn end(self) -> SessionEnd {
-        self.handle.end(CloseReason::Application, None, Duration::from_secs(2)).await.expect("open");
-        self.session.await.expect("no panic").expect("no error")
-    }
-}
-
-fn said(end: &SessionEnd) -> Vec<(Role, String)> {
-    let said = end.history.iter().filter_map(|item| match item {
-        ChatItem::Message(message) => Some((message.role, message.text.clone())),
-        _ => None,
-    });
-    said.collect()
-}
+use crate::rig::{ANNA, Rig, builder, said};
 
 #[tokio::test(start_paused = true)]
 async fn the_greeting_is_heard_and_a_question_is_answered() {
@@ -103,7 +20,8 @@ async fn the_greeting_is_heard_and_a_question_is_answered() {
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     rig.room.hum(ANNA, Duration::from_millis(1_500));
-    let latency = rig.event("latency", |event| if let Event::Latency(l) = event { Some(l.clone()) } else { None }).await;
+    let latency =
+        rig.event("latency", |event| if let Event::Latency(l) = event { Some(l.clone()) } else { None }).await;
     // 300 ms of silence, beside which 50 ms of recognition fit; 100 ms to the first token, then words until the first
     // clause, 50 ms to the first audio. The detector's windows and the ticks of the playout round up.
     let response = latency.response();

@@ -1,0 +1,165 @@
+//! What an agent may do.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use stella_agent::{
+    Agent, AgentSession, BasicAgent, BuildError, SessionEvent, SessionHandle, UserTurn, testing::TokioTimer,
+    transport::Participant,
+};
+use stella_core::{
+    chat::{ChatItem, ToolCall},
+    engine::{CloseReason, Event, ReplyEnd, Review, TurnOutcome, WordListJudge, replay},
+    error::ProviderError,
+    llm::{FinishReason, Llm, LlmCapabilities, LlmEvent, LlmRequest, LlmStream},
+    testing::scripted::{ScriptedStt, ScriptedText, Timeline},
+};
+use stella_tools::{FunctionTool, NoArguments, Registry};
+
+use crate::rig::{ANNA, Rig, builder};
+
+/// Counts what it is called for, and answers every other turn only.
+#[derive(Default)]
+struct Reviewer {
+    calls: Arc<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    turns: AtomicUsize,
+    joined: AtomicUsize,
+    events: AtomicUsize,
+    exits: AtomicUsize,
+}
+
+#[async_trait]
+impl Agent for Reviewer {
+    fn reviews_turns(&self) -> bool {
+        true
+    }
+
+    async fn on_joined(&self, _: &SessionHandle, participant: &Participant) {
+        assert_eq!(participant.identity, "anna");
+        self.calls.joined.fetch_add(1, Ordering::Relaxed);
+        panic!("a fault of the test");
+    }
+
+    async fn on_user_turn(&self, _: &SessionHandle, turn: &UserTurn) -> Review {
+        assert_eq!(turn.text, "What is the time?");
+        if self.calls.turns.fetch_add(1, Ordering::Relaxed) == 0 {
+            Review::Decline { reason: "not now".into() }
+        } else {
+            Review::Answer { text: Some("Changed".into()), context: None }
+        }
+    }
+
+    async fn on_event(&self, _: &SessionHandle, _: &SessionEvent) {
+        self.calls.events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn on_exit(&self, _: &SessionHandle, reason: Option<&CloseReason>) {
+        assert_eq!(reason, Some(&CloseReason::Application));
+        self.calls.exits.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_reviews_turns() {
+    let calls = Arc::new(Calls::default());
+    let mut rig = Rig::start(builder().agent(Reviewer { calls: calls.clone() })).await;
+    rig.room.hum(ANNA, Duration::from_millis(900));
+    let outcome = rig.event("turn ended", |event| match event {
+        Event::TurnEnded { outcome, .. } => Some(outcome.clone()),
+        _ => None,
+    });
+    assert_eq!(outcome.await, TurnOutcome::Declined { reason: "not now".into() });
+    rig.room.hum(ANNA, Duration::from_millis(900));
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: Changed".into()));
+    rig.end().await;
+    assert_eq!(calls.turns.load(Ordering::Relaxed), 2);
+    assert_eq!(calls.joined.load(Ordering::Relaxed), 1);
+    assert_eq!(calls.exits.load(Ordering::Relaxed), 1);
+    assert!(calls.events.load(Ordering::Relaxed) > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_agent_takes_over() {
+    let mut rig = Rig::start(builder()).await;
+    rig.reply().await;
+    rig.handle.update_agent(BasicAgent::new("").greeting("I am the next one.")).await.expect("open");
+    assert_eq!(rig.reply().await.1, "I am the next one.");
+    rig.end().await;
+}
+
+/// Asks for a tool, then repeats its output.
+#[derive(Debug)]
+struct ToolLlm;
+
+#[async_trait]
+impl Llm for ToolLlm {
+    fn name(&self) -> &'static str {
+        "tool-llm"
+    }
+
+    fn capabilities(&self) -> LlmCapabilities {
+        LlmCapabilities { tools: true, streaming: true }
+    }
+
+    async fn generate(&self, request: LlmRequest) -> Result<LlmStream, ProviderError> {
+        let output = request.chat.iter().find_map(|item| match item {
+            ChatItem::ToolOutput(output) => Some(output.output.clone()),
+            _ => None,
+        });
+        let parts = match output {
+            Some(output) => [LlmEvent::Text(format!("It is {output}.")), LlmEvent::Done(FinishReason::Stop)],
+            None => {
+                assert_eq!(request.tools[0].name, "clock");
+                let call = ToolCall { id: "1".into(), name: "clock".into(), arguments: String::new() };
+                [LlmEvent::ToolCall(call), LlmEvent::Done(FinishReason::ToolCalls)]
+            }
+        };
+        let parts = parts.map(|part| (Duration::from_millis(10), Ok(part)));
+        Ok(Box::pin(Timeline::new(TokioTimer::start(), parts)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_is_run_and_its_output_is_spoken() {
+    let clock = FunctionTool::new("clock", "Tells the time.", async |_: NoArguments| Ok("noon"));
+    let tools = Registry::new().with(clock).expect("a good tool");
+    let mut rig = Rig::start(builder().llm(Arc::new(ToolLlm)).agent(BasicAgent::new("").tools(tools))).await;
+    rig.room.hum(ANNA, Duration::from_millis(900));
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "It is noon.".into()));
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_gives_the_same_outputs_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("conversation.jsonl");
+    let timer = TokioTimer::start();
+    let texts = ScriptedText::script(["Tell me a story please.", "mhm", "Stop it now."]);
+    let stt = ScriptedStt::new(timer, texts).interim_every(Duration::from_millis(200));
+    let mut rig = Rig::start(builder().stt(Arc::new(stt)).record(&file)).await;
+    rig.reply().await;
+    rig.room.hum(ANNA, Duration::from_millis(1_000));
+    rig.event("speaking", |event| matches!(event, Event::Latency(_)).then_some(())).await;
+    rig.room.hum(ANNA, Duration::from_millis(300));
+    rig.reply().await;
+    rig.end().await;
+    let report = replay(&std::fs::read(&file).expect("written")[..], Box::new(WordListJudge)).expect("equal outputs");
+    assert!(report.closed && !report.cut);
+    assert!(report.inputs > 100, "{report:?}");
+}
+
+#[test]
+fn a_missing_part_is_named() {
+    let error = AgentSession::builder().build().expect_err("nothing was given");
+    assert!(matches!(error, BuildError::Missing("vad")), "{error}");
+}
