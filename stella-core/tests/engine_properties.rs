@@ -167,7 +167,7 @@ const BROKEN: &[(Rule, Fault, Theme)] = &[
     (Rule::I1, Fault::ForgetsOutcomes, EVERYDAY),
     (Rule::I2, Fault::PlaysOn, EVERYDAY),
     (Rule::I3, Fault::LeavesGenerationsOpen, EVERYDAY),
-    (Rule::I4, Fault::ActsOnSpeculation, Theme { tools: 20, ..EVERYDAY }),
+    (Rule::I4, Fault::ActsOnSpeculation, Theme { acts: [12, 0, 0, 0, 0], tools: 30, ..EVERYDAY }),
     (Rule::I5, Fault::RemembersUnheardWords, EVERYDAY),
     (Rule::I6, Fault::WaitsForModels, Theme { trouble: 30, ..EVERYDAY }),
     (Rule::I7, Fault::NeverCloses, EVERYDAY),
@@ -184,7 +184,7 @@ const BROKEN: &[(Rule, Fault, Theme)] = &[
 #[test]
 fn each_rule_catches_its_broken_engine() {
     for &(rule, fault, theme) in BROKEN {
-        let result = runner(2_000, 100).run(&plan(theme), |plan| {
+        let result = runner(20_000, 100).run(&plan(theme), |plan| {
             let simulated = simulate(&plan, Some(fault)).map_err(|error| TestCaseError::fail(error.to_string()))?;
             match simulated.broken {
                 Some(broken) => Err(TestCaseError::fail(format!("{:?}", broken.rule))),

@@ -1,7 +1,10 @@
 //! The hard cases of docs/engine.md as scripts with golden traces. Times in seconds.
 #![cfg(feature = "testing")]
 
-use stella_core::{engine::Options, testing::script::run};
+use stella_core::{
+    engine::{Options, timeline},
+    testing::script::{record, run},
+};
 
 /// A reply that is being heard: "One two three four five six." at four words a second.
 const SPEAKING: &str = "
@@ -419,6 +422,26 @@ fn speech_that_fails_to_be_synthesised_is_shown() {
         0.400 synthesis failed
     "
     ));
+}
+
+#[test]
+fn a_timeline_tells_an_interruption_to_whoever_was_not_there() {
+    let script = "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14880
+        0.900 interim wait
+        1.100 interim wait what about
+        2.000 silence
+        2.050 final Wait, what about seven?
+        2.060 score 0.9
+        2.200 text Seven comes next.
+        2.210 generated
+        2.300 audio 24000
+        2.310 synthesized
+        2.400 playout 24000
+    ";
+    insta::assert_snapshot!(timeline(&record(Options::default(), &format!("{SPEAKING}{script}"))));
 }
 
 // Found by the generated conversations of engine_properties.rs, and shrunk.

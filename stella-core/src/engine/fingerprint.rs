@@ -42,7 +42,7 @@ fn canonical(text: &str, now: u64) -> u64 {
         let c = bytes[at];
         if c == b'"' {
             let end = string_end(bytes, at);
-            bytes[at..end].hash(&mut hasher);
+            hash_string(&bytes[at..end], &mut hasher);
             at = end;
         } else if c.is_ascii_alphanumeric() || c == b'_' {
             let end =
@@ -71,6 +71,17 @@ fn canonical(text: &str, now: u64) -> u64 {
         }
     }
     hasher.finish()
+}
+
+/// Hashes a string, less the number that makes the name of a tool call unique.
+fn hash_string(string: &[u8], hasher: &mut DefaultHasher) {
+    let mut in_number = false;
+    for &c in string {
+        in_number = c == b'#' || (in_number && c.is_ascii_digit());
+        if !in_number || c == b'#' {
+            c.hash(hasher);
+        }
+    }
 }
 
 /// Past the string that begins at `at`.
@@ -118,9 +129,9 @@ fn time(word: &[u8]) -> Option<i64> {
     Some(number(whole)? * 1_000 + number(fraction)?)
 }
 
-/// Whether the word is an id, such as `u12`. Those of speakers and messages are given by the shell and stay.
+/// Whether the word is an id, such as `u12`. Those of speakers stay: who speaks matters.
 fn is_id(word: &[u8]) -> bool {
-    matches!(word[0], b'u' | b't' | b'r' | b'g' | b'c' | b'p' | b'k')
+    matches!(word[0], b'u' | b't' | b'r' | b'g' | b'c' | b'p' | b'k' | b'm')
         && word.len() > 1
         && word[1..].iter().all(u8::is_ascii_digit)
 }

@@ -58,6 +58,7 @@ mod reply;
 mod speaking;
 mod speech;
 mod step;
+mod timeline;
 mod turn;
 mod turns;
 
@@ -99,6 +100,7 @@ pub use probe::{Probe, ReplyProbe};
 pub use replay::{
     Divergence, FORMAT as REPLAY_FORMAT, Header, Record, Recorded, Recorder, Recording, ReplayError, Report, replay,
 };
+pub use timeline::timeline;
 
 /// Deadlines handled at one time. Each moves a machine on, so a handful is normal.
 const MAX_DUE: usize = 64;

@@ -36,8 +36,8 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 use crate::{
     chat::{ChatItem, Role, ToolCall},
     engine::{
-        CloseReason, Command, Config, Engine, Event, Input, Options, Output, ReplyOptions, Review, TypedPolicy,
-        WordListJudge,
+        CloseReason, Command, Config, Engine, Event, Input, Options, Output, Record, Recorded, ReplyOptions, Review,
+        TypedPolicy, WordListJudge,
     },
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     llm::FinishReason,
@@ -54,6 +54,10 @@ pub const END: Duration = Duration::from_secs(60);
 /// On options that are not valid, or a line that cannot be understood.
 #[must_use]
 pub fn run(options: Options, script: &str) -> String {
+    play(options, script).trace
+}
+
+fn play(options: Options, script: &str) -> Run {
     let config = options.validate().unwrap_or_else(|error| panic!("{error}"));
     let mut run = Run::new(config);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -66,7 +70,16 @@ pub fn run(options: Options, script: &str) -> String {
         run.handle(at, input);
     }
     run.until(run.now + END);
-    run.trace
+    run
+}
+
+/// Runs a script and returns its recording, with the ticks in between.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn record(options: Options, script: &str) -> Vec<Record> {
+    play(options, script).records
 }
 
 /// A conversation under way, and the newest ids.
@@ -85,6 +98,7 @@ struct Run {
     turn: TurnId,
     messages: u64,
     calls: u64,
+    records: Vec<Record>,
 }
 
 impl Run {
@@ -103,6 +117,7 @@ impl Run {
             turn: TurnId(0),
             messages: 0,
             calls: 0,
+            records: Vec::new(),
         }
     }
 
@@ -115,12 +130,16 @@ impl Run {
 
     fn handle(&mut self, now: Timestamp, input: Input) {
         self.now = now;
+        let line = self.records.len() + 2;
+        self.records.push(Record { line, at: now, what: Recorded::Input(input.clone()) });
         self.engine.handle(now, input);
         while let Some(output) = self.engine.poll_output() {
             self.note(&output);
             if let Some(text) = describe(&output) {
                 let _ = writeln!(self.trace, "{now} {text}");
             }
+            let line = self.records.len() + 2;
+            self.records.push(Record { line, at: now, what: Recorded::Output(output) });
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     llm::FinishReason,
-    testing::rules::{Broken, Watched},
+    testing::rules::{Broken, Rule, Watched},
     time::Timestamp,
     tool::{OnInterrupt, ToolPolicy},
     tts::WordTime,
@@ -215,6 +215,9 @@ pub struct Simulated {
 /// Most inputs of one conversation.
 const MAX_STEPS: usize = 600;
 
+/// Most inputs until it has come to rest.
+const MAX_REST: usize = 20_000;
+
 /// Samples in a millisecond.
 const RATE: u64 = 24;
 
@@ -281,14 +284,24 @@ impl Simulation {
             self.give(Input::VoiceEnded { speaker, last_voiced: self.now })?;
         }
         self.queue.clear();
-        self.until_quiet(MAX_STEPS)?;
+        self.rest()?;
         if !self.watched.engine.is_closed() {
             self.watched.settled()?;
             let within = Duration::from_secs(2);
             self.give(Input::End { reason: CloseReason::Completed, farewell: None, within })?;
         }
         self.queue.clear();
-        self.until_quiet(MAX_STEPS)
+        self.rest()
+    }
+
+    /// Waits until nothing happens any more, and nothing is due.
+    fn rest(&mut self) -> Result<(), Broken> {
+        self.until_quiet(MAX_REST)?;
+        if self.queue.is_empty() && self.watched.engine.deadline().is_none() {
+            return Ok(());
+        }
+        let why = "the conversation does not come to rest".into();
+        Err(Broken { rule: Rule::I6, at: self.now, why })
     }
 
     fn tools(&self) -> BTreeMap<String, ToolPolicy> {

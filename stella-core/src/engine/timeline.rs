@@ -1,0 +1,240 @@
+//! A recording for people: what the user, the agent and the engine did, side by side and in order.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use super::{
+    AgentState, Command, DiscardReason, Event, Input, Output, Record, Recorded, ReplyEnd, Review, Source, TurnLatency,
+    TurnOutcome, TypedPolicy, Wait,
+};
+use crate::{
+    id::{GenerationId, ReplyId, SegmentId},
+    time::Timestamp,
+};
+
+/// Characters of one lane.
+const WIDTH: usize = 38;
+
+/// Silence that is shown as such, in milliseconds.
+const SILENCE: u128 = 1_000;
+
+/// Who did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    User,
+    Agent,
+    Engine,
+}
+
+/// Tells a recording as a table with three lanes: the user, the agent, and the engine with what it waits for. What only
+/// repeats something else is left out: ticks, parts of audio and text after the first, playout positions.
+#[must_use]
+pub fn timeline(records: &[Record]) -> String {
+    let mut table = Table::default();
+    let _ = writeln!(table.text, "{:>9}  {:WIDTH$}  {:WIDTH$}  engine", "seconds", "user", "agent");
+    for record in records {
+        let told = match &record.what {
+            Recorded::Input(input) => table.input(input),
+            Recorded::Output(Output::Command(command)) => command_text(command).map(|text| (Lane::Engine, text)),
+            Recorded::Output(Output::Event(event)) => table.event(event),
+        };
+        if let Some((lane, text)) = told {
+            table.row(record.at, lane, &text);
+        }
+    }
+    table.text
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    text: String,
+    last: Option<Timestamp>,
+    /// Generations and segments of which something was told.
+    begun: BTreeSet<(char, u64)>,
+    /// The reply whose words were told last.
+    speaking: Option<ReplyId>,
+}
+
+impl Table {
+    fn row(&mut self, at: Timestamp, lane: Lane, text: &str) {
+        if let Some(gap) = self.last.map(|last| at.since(last).as_millis()).filter(|gap| *gap >= SILENCE) {
+            let _ = writeln!(self.text, "{:>9}  · {}.{} s ·", "", gap / 1_000, gap % 1_000 / 100);
+        }
+        let mut time = if self.last == Some(at) { String::new() } else { at.to_string() };
+        self.last = Some(at);
+        for line in wrap(text) {
+            let before = match lane {
+                Lane::User => String::new(),
+                Lane::Agent => format!("{:WIDTH$}  ", ""),
+                Lane::Engine => format!("{:WIDTH$}  {:WIDTH$}  ", "", ""),
+            };
+            let _ = writeln!(self.text, "{time:>9}  {before}{line}");
+            time.clear();
+        }
+    }
+
+    /// Whether this is the first part of a generation or a segment.
+    fn first(&mut self, kind: char, id: u64) -> bool {
+        self.begun.insert((kind, id))
+    }
+
+    fn input(&mut self, input: &Input) -> Option<(Lane, String)> {
+        let user = |text: String| Some((Lane::User, text));
+        let engine = |text: String| Some((Lane::Engine, text));
+        match input {
+            Input::VoiceStarted { speaker, .. } => user(format!("{speaker} speaks")),
+            Input::VoiceEnded { speaker, last_voiced } => user(format!("{speaker} is silent since {last_voiced}")),
+            Input::Joined { speaker } => user(format!("{speaker} joins")),
+            Input::Left { speaker } => user(format!("{speaker} leaves")),
+            Input::Typed { speaker, text, policy, .. } => {
+                let how = match policy {
+                    TypedPolicy::Interrupt => "",
+                    TypedPolicy::Queue => " (in its turn)",
+                    TypedPolicy::Merge => " (with the next turn)",
+                };
+                user(format!("{speaker} types{how}: {text}"))
+            }
+            Input::TranscriptFailed { utterance, .. } => engine(format!("{utterance}: recognition failed")),
+            Input::Scored { score, probability } => engine(match probability {
+                Some(p) => format!("{score}: complete with {:.0} %", p * 100.0),
+                None => format!("{score}: no score"),
+            }),
+            Input::Reviewed { turn, review } => engine(match review {
+                Review::Answer { .. } => format!("{turn}: the application agrees"),
+                Review::Decline { reason } => format!("{turn}: the application declines: {reason}"),
+            }),
+            Input::Text { generation: GenerationId(id), .. } if self.first('g', *id) => {
+                engine(format!("g{id}: first text"))
+            }
+            Input::ToolCalled { generation, call } => engine(format!("{generation} calls {}", call.name)),
+            Input::Generated { generation, .. } => engine(format!("{generation} is complete")),
+            Input::ToolReturned { call, output, is_error } => {
+                engine(format!("{call} {}: {output}", if *is_error { "failed" } else { "returned" }))
+            }
+            Input::Audio { segment: SegmentId(id), .. } if self.first('c', *id) => {
+                engine(format!("c{id}: first audio"))
+            }
+            Input::Held { position, .. } => Some((Lane::Agent, format!("stands at sample {position}"))),
+            Input::Say { text, .. } => engine(format!("the application has it say: {text}")),
+            Input::Generate { .. } => engine("the application has it speak".into()),
+            Input::Interrupt { .. } => engine("the application interrupts".into()),
+            Input::End { within, .. } => engine(format!("the end, within {within:?}")),
+            _ => None,
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> Option<(Lane, String)> {
+        let user = |text: String| Some((Lane::User, text));
+        let agent = |text: String| Some((Lane::Agent, text));
+        let engine = |text: String| Some((Lane::Engine, text));
+        match event {
+            Event::UserTranscript { utterance, text, is_final, .. } => {
+                user(if *is_final { format!("{utterance}: “{text}”") } else { format!("{utterance}: {text} …") })
+            }
+            Event::Discarded { source, text, reason } => {
+                let what = match source {
+                    Source::Utterance(utterance) => utterance.to_string(),
+                    Source::Message(message) => message.to_string(),
+                };
+                let why = match reason {
+                    DiscardReason::Noise => "no words",
+                    DiscardReason::Backchannel => "only a sign of listening",
+                    DiscardReason::Closed => "the conversation ends",
+                    DiscardReason::Limit => "too much waits",
+                };
+                user(format!("{what} is left out, {why}: “{text}”"))
+            }
+            Event::AgentState(AgentState::Listening) => agent("listens".into()),
+            Event::AgentState(AgentState::Thinking) => agent("thinks".into()),
+            Event::AgentSpoke { reply, text } => {
+                let again = self.speaking.replace(*reply) == Some(*reply);
+                agent(format!("{}{}", if again { "" } else { "says: " }, text.trim()))
+            }
+            Event::AgentUnspoken { text, .. } => agent(format!("cannot say: {}", text.trim())),
+            Event::Overlap { utterance, .. } => agent(format!("holds, because of {utterance}")),
+            Event::FalseInterruption { utterance, .. } => agent(format!("goes on, {utterance} was no interruption")),
+            Event::Interrupted { utterance, .. } => {
+                agent(utterance.map_or("is interrupted".into(), |u| format!("is interrupted by {u}")))
+            }
+            Event::TurnCommitted { turn, parts } => {
+                let parts: Vec<_> = parts.iter().map(|part| part.text.as_str()).collect();
+                engine(format!("{turn} is committed: {}", parts.join(" | ")))
+            }
+            Event::TurnEnded { turn, outcome } => engine(match outcome {
+                TurnOutcome::Answered { reply } => format!("{turn} is answered by {reply}"),
+                TurnOutcome::Merged { into } => format!("{turn} is part of {into}"),
+                TurnOutcome::Declined { .. } => format!("{turn} is declined"),
+                TurnOutcome::Closed => format!("{turn} ends with the conversation"),
+            }),
+            Event::ReplyStarted { reply, turn } => {
+                engine(turn.map_or(format!("{reply} begins"), |turn| format!("{reply} begins, for {turn}")))
+            }
+            Event::ReplyEnded { reply, end, unheard, .. } => {
+                let how = match end {
+                    ReplyEnd::Finished => "is finished",
+                    ReplyEnd::Interrupted => "is cut off",
+                    ReplyEnd::Failed => "has failed",
+                    ReplyEnd::RolledBack => "is withdrawn",
+                };
+                let rest = if unheard.is_empty() { String::new() } else { format!(", unheard: {unheard}") };
+                engine(format!("{reply} {how}{rest}"))
+            }
+            Event::Latency(latency) => engine(latency_text(latency)),
+            Event::Failed { stage, error } => engine(format!("{stage:?} failed: {error}")),
+            Event::Closed { reason } => engine(format!("closed: {reason:?}")),
+            _ => None,
+        }
+    }
+}
+
+fn command_text(command: &Command) -> Option<String> {
+    Some(match command {
+        Command::Generate { generation, chat, .. } => format!("{generation}: asks the model, {} items", chat.len()),
+        Command::CancelGeneration { generation } => format!("{generation} is cancelled"),
+        Command::RunTool { call, request } => format!("{call}: runs {}", request.name),
+        Command::CancelTool { call } => format!("{call} is cancelled"),
+        Command::Synthesize { segment, text, .. } => format!("{segment}: asks for speech: {text}"),
+        Command::CancelSynthesis { segment } => format!("{segment} is cancelled"),
+        Command::ReviewTurn { turn, .. } => format!("{turn}: asks the application"),
+        Command::Checkpoint { utterance, .. } => format!("{utterance}: asks for the words"),
+        Command::Score { score, .. } => format!("{score}: asks whether the turn is over"),
+        Command::Resume { from, .. } => format!("plays on from sample {from}"),
+        Command::Play { reply } => format!("plays {reply}"),
+        Command::StartUtterance { .. }
+        | Command::FinishUtterance { .. }
+        | Command::Hold { .. }
+        | Command::Stop { .. } => {
+            return None;
+        }
+    })
+}
+
+fn latency_text(latency: &TurnLatency) -> String {
+    let wait = match latency.wait {
+        Wait::Complete => "the turn was complete",
+        Wait::Unsure => "it was not sure that the turn was over",
+        Wait::Incomplete => "the turn seemed incomplete",
+        Wait::Typed => "the turn was typed",
+    };
+    let gaps: Vec<_> = latency.gaps().iter().filter(|(_, gap)| !gap.is_zero()).map(gap_text).collect();
+    let early = if latency.speculative { ", begun early" } else { "" };
+    format!("response after {} ms ({wait}{early}): {}", latency.response().as_millis(), gaps.join(", "))
+}
+
+fn gap_text((owner, gap): &(&'static str, std::time::Duration)) -> String {
+    format!("{owner} {}", gap.as_millis())
+}
+
+/// Cuts a text into lines of one lane.
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
