@@ -42,6 +42,12 @@ pub struct ReceivedFrame {
 }
 
 impl ReceivedFrame {
+    /// A frame, for engines of other crates.
+    #[must_use]
+    pub fn new(audio: AudioFrame, origin: FrameOrigin, arrived: Instant, position: u64) -> Self {
+        Self { audio, origin, arrived, position }
+    }
+
     /// Whether the samples are invented. See [`FrameOrigin::concealed`].
     #[must_use]
     pub fn concealed(&self) -> bool {
@@ -57,15 +63,24 @@ pub struct AudioStream {
     pub(crate) inner: Box<dyn FrameSource>,
 }
 
-/// Where the frames come from.
+/// Where the frames of an [`AudioStream`] come from. Each method is behind the one of that name there.
 #[async_trait::async_trait]
-pub(crate) trait FrameSource: Send {
+pub trait FrameSource: Send {
+    /// The next frame; `None` when the track has ended. Must be cancel-safe.
     async fn next(&mut self) -> Option<ReceivedFrame>;
+    /// Format of the frames.
     fn format(&self) -> AudioFormat;
+    /// Frames dropped because the reader was slow.
     fn dropped(&self) -> u64;
 }
 
 impl AudioStream {
+    /// A stream of what `source` gives, for engines of other crates.
+    #[must_use]
+    pub fn new(source: Box<dyn FrameSource>) -> Self {
+        Self { inner: source }
+    }
+
     /// The next frame; `None` when the track has ended. Cancel-safe.
     pub async fn next(&mut self) -> Option<ReceivedFrame> {
         self.inner.next().await

@@ -24,6 +24,14 @@ pub struct EngineInfo {
     pub capabilities: EngineCapabilities,
 }
 
+impl EngineInfo {
+    /// What an engine of another crate says about itself.
+    #[must_use]
+    pub fn new(name: &'static str, version: &'static str, capabilities: EngineCapabilities) -> Self {
+        Self { name, version, capabilities }
+    }
+}
+
 /// What an engine can do. A new field defaults to "cannot".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -215,6 +215,14 @@ pub struct Speaker {
     pub level: f32,
 }
 
+impl Speaker {
+    /// A speaker, for engines of other crates.
+    #[must_use]
+    pub fn new(participant: ParticipantIdentity, level: f32) -> Self {
+        Self { participant, level }
+    }
+}
+
 /// How good a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -247,20 +255,38 @@ pub struct TextStreamInfo {
     pub timestamp: Duration,
 }
 
+impl TextStreamInfo {
+    /// A stream without attributes, length and time, for engines of other crates. Set the other fields as known.
+    #[must_use]
+    pub fn new(id: StreamId, topic: impl Into<String>, from: ParticipantIdentity) -> Self {
+        let (attributes, timestamp) = (HashMap::new(), Duration::ZERO);
+        Self { id, topic: topic.into(), from, attributes, total_length: None, timestamp }
+    }
+}
+
 /// Reads one incoming text stream. At most [`ConnectOptions::max_text_stream`](crate::ConnectOptions) bytes come.
 pub struct TextStreamReader {
     pub(crate) info: TextStreamInfo,
     pub(crate) source: Box<dyn TextSource>,
 }
 
-/// Where the pieces come from.
+/// Where the pieces of a [`TextStreamReader`] come from. Each method is behind the one of that name there.
 #[async_trait::async_trait]
-pub(crate) trait TextSource: Send + Sync {
+pub trait TextSource: Send + Sync {
+    /// The next piece; `None` at the end, and after an error.
     async fn next(&mut self) -> Option<Result<String, RtcError>>;
+    /// The attributes as known now.
     fn attributes(&self) -> HashMap<String, String>;
 }
 
 impl TextStreamReader {
+    /// A reader of what `source` gives, for engines of other crates. `source` keeps to the limit
+    /// [`ConnectOptions::max_text_stream`](crate::ConnectOptions).
+    #[must_use]
+    pub fn new(info: TextStreamInfo, source: Box<dyn TextSource>) -> Self {
+        Self { info, source }
+    }
+
     /// What the stream says about itself.
     #[must_use]
     pub fn info(&self) -> &TextStreamInfo {

@@ -142,6 +142,24 @@ pub struct ParticipantInfo {
     pub tracks: Vec<TrackInfo>,
 }
 
+impl ParticipantInfo {
+    /// A participant of whom nothing else is known, for engines of other crates. Set the other fields as known.
+    #[must_use]
+    pub fn new(sid: ParticipantSid, identity: ParticipantIdentity) -> Self {
+        Self {
+            sid,
+            identity,
+            name: String::new(),
+            metadata: String::new(),
+            attributes: HashMap::new(),
+            kind: ParticipantKind::default(),
+            active: false,
+            permissions: None,
+            tracks: Vec::new(),
+        }
+    }
+}
+
 /// Medium of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -189,4 +207,20 @@ pub struct TrackInfo {
     pub subscribed: bool,
     /// Codec, such as `audio/red`.
     pub mime_type: String,
+}
+
+impl TrackInfo {
+    /// A track of which nothing else is known, for engines of other crates. Set the other fields as known.
+    #[must_use]
+    pub fn new(sid: TrackSid, kind: TrackKind) -> Self {
+        Self {
+            sid,
+            name: String::new(),
+            kind,
+            source: TrackSource::default(),
+            muted: false,
+            subscribed: false,
+            mime_type: String::new(),
+        }
+    }
 }

@@ -34,12 +34,14 @@
 //! | send and receive text and data | [`RtcSession::send_text`], [`RtcSession::open_text`], [`RtcSession::publish_data`] |
 //! | follow the room | [`RtcEvent`], [`RtcSession::remotes`] |
 //! | know what went wrong and who can act | [`RtcError`], [`DisconnectReason`] |
+//! | write an engine over another WebRTC stack | [`backend`] |
 //!
 //! # What it does not do
 //! Video, end-to-end encryption, TURN, byte streams and remote procedure calls. Networks that block UDP are served by
 //! ICE over TCP; networks that block that too are not.
 
 mod audio_stream;
+pub mod backend;
 mod engine;
 mod error;
 mod event;

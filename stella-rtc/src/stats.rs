@@ -45,6 +45,14 @@ pub struct SendStats {
     pub skipped_frames: u64,
 }
 
+impl SendStats {
+    /// Counters at zero, for engines of other crates.
+    #[must_use]
+    pub fn new(track: TrackSid) -> Self {
+        Self { track, packets: 0, bytes: 0, red: false, worst_lateness: Duration::ZERO, skipped_frames: 0 }
+    }
+}
+
 /// Counters of a remote track.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -69,4 +77,23 @@ pub struct ReceiveStats {
     pub overflowed: u64,
     /// How long a missing packet is waited for now.
     pub reorder_target: Duration,
+}
+
+impl ReceiveStats {
+    /// Counters at zero, for engines of other crates.
+    #[must_use]
+    pub fn new(track: TrackSid, participant: ParticipantIdentity) -> Self {
+        Self {
+            track,
+            participant,
+            packets: 0,
+            lost: 0,
+            recovered: 0,
+            concealed: 0,
+            discarded: 0,
+            silence_frames: 0,
+            overflowed: 0,
+            reorder_target: Duration::ZERO,
+        }
+    }
 }

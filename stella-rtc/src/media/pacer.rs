@@ -11,7 +11,7 @@ const CATCH_UP: Duration = Duration::from_millis(120);
 
 /// When to send, and with which timestamp.
 #[derive(Debug)]
-pub(crate) struct Pacer {
+pub struct Pacer {
     /// When the next frame is due; `None` between runs.
     next: Option<Instant>,
     /// A moment on the grid with its timestamp.
@@ -21,39 +21,42 @@ pub(crate) struct Pacer {
 
 /// One frame is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tick {
-    pub(crate) timestamp: u32,
+pub struct Tick {
+    /// Timestamp for RTP, in units of 1/48,000 s.
+    pub timestamp: u32,
     /// How late it is.
-    pub(crate) late: Duration,
+    pub late: Duration,
     /// Frames of time that were skipped before it.
-    pub(crate) skipped: u64,
+    pub skipped: u64,
 }
 
 impl Pacer {
     /// A clock whose first frame carries `first_timestamp`.
-    pub(crate) fn new(first_timestamp: u32) -> Self {
+    #[must_use]
+    pub fn new(first_timestamp: u32) -> Self {
         Self { next: None, anchor: None, first_timestamp }
     }
 
     /// Begins a run: a frame is due at once. Does nothing during a run.
-    pub(crate) fn start(&mut self, now: Instant) {
+    pub fn start(&mut self, now: Instant) {
         if self.next.is_none() {
             self.next = Some(now);
         }
     }
 
     /// Ends the run.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.next = None;
     }
 
     /// When the next frame is due.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
         self.next
     }
 
     /// Takes the frame that is due, if one is.
-    pub(crate) fn tick(&mut self, now: Instant) -> Option<Tick> {
+    pub fn tick(&mut self, now: Instant) -> Option<Tick> {
         let due = self.next.filter(|due| *due <= now)?;
         let late = now - due;
         let skipped = if late > CATCH_UP { (late.as_nanos() / FRAME_TIME.as_nanos()) as u64 } else { 0 };

@@ -22,7 +22,7 @@ pub(crate) struct PlayoutQueue {
 
 /// What a frame was filled with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
+pub enum Taken {
     /// Nothing to send now.
     Nothing,
     /// This many samples; the rest of the frame is silence.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 /// The sending side of an [`EventStream`]. It never waits.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub struct Events {
     sender: mpsc::Sender<RtcEvent>,
     /// Dropped since the last event that went through.
     missed: u64,
@@ -17,13 +17,14 @@ pub(crate) struct Events {
 
 impl Events {
     /// A bounded stream.
-    pub(crate) fn new(capacity: usize) -> (Self, EventStream) {
+    #[must_use]
+    pub fn new(capacity: usize) -> (Self, EventStream) {
         let (sender, receiver) = mpsc::channel(capacity.max(16));
         (Self { sender, missed: 0, dropped: 0 }, receiver)
     }
 
     /// Sends, or drops and counts.
-    pub(crate) fn emit(&mut self, event: RtcEvent) {
+    pub fn emit(&mut self, event: RtcEvent) {
         if self.missed > 0 {
             if self.sender.try_send(RtcEvent::Lagged { missed: self.missed }).is_err() {
                 return self.drop_one();
@@ -36,12 +37,13 @@ impl Events {
     }
 
     /// Events dropped in all.
-    pub(crate) fn dropped(&self) -> u64 {
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
     /// Sends the last event, whenever the reader makes room.
-    pub(crate) fn finish(&self, reason: DisconnectReason) -> impl Future<Output = ()> + Send + use<> {
+    pub fn finish(&self, reason: DisconnectReason) -> impl Future<Output = ()> + Send + use<> {
         let (sender, missed) = (self.sender.clone(), self.missed);
         async move {
             if missed > 0 && sender.send(RtcEvent::Lagged { missed }).await.is_err() {

@@ -7,7 +7,7 @@
 mod actor;
 mod backoff;
 pub(crate) mod convert;
-mod events;
+pub(crate) mod events;
 mod ice;
 mod link;
 mod peer;
@@ -18,7 +18,7 @@ mod sdp;
 mod session;
 mod shared;
 mod signal;
-mod sink;
+pub(crate) mod sink;
 mod streams;
 mod tcp;
 mod ws;

@@ -4,7 +4,7 @@ use crate::{
     engine::AudioSink,
     error::{DisconnectReason, RtcError},
     info::TrackSid,
-    media::queue::PlayoutQueue,
+    media::queue::{PlayoutQueue, Taken},
     options::AudioPublishOptions,
 };
 use async_trait::async_trait;
@@ -15,15 +15,18 @@ use tokio::sync::Notify;
 
 /// Whether a sink still works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SinkState {
+pub enum SinkState {
+    /// It takes audio.
     Open,
+    /// Its track was taken back.
     Unpublished,
+    /// The session is over.
     Disconnected(DisconnectReason),
 }
 
-/// What sink and session share.
+/// What sink and session share: the queue between the caller's [`Sink`] and the session's task.
 #[derive(Debug)]
-pub(crate) struct SinkShared {
+pub struct SinkShared {
     queue: Mutex<PlayoutQueue>,
     state: Mutex<SinkState>,
     track: Mutex<TrackSid>,
@@ -35,8 +38,9 @@ pub(crate) struct SinkShared {
 }
 
 impl SinkShared {
-    /// An open sink of a track that has no id so far.
-    pub(crate) fn new(options: &AudioPublishOptions, wake: Arc<Notify>) -> Self {
+    /// An open sink of a track that has no id so far. `wake` is notified when there is something new to send.
+    #[must_use]
+    pub fn new(options: &AudioPublishOptions, wake: Arc<Notify>) -> Self {
         Self {
             queue: Mutex::new(PlayoutQueue::new(options.format, options.queue_limit)),
             state: Mutex::new(SinkState::Open),
@@ -52,22 +56,40 @@ impl SinkShared {
         self.queue.lock()
     }
 
+    /// Fills `frame` (interleaved, 20 ms) with what is to be sent now and counts it as sent. Untouched if there is
+    /// nothing to send; a tail that does not fill the frame comes 20 ms later than the rest.
+    pub fn take(&self, frame: &mut [i16]) -> Taken {
+        let taken = self.queue().take(frame);
+        if taken != Taken::Nothing {
+            self.taken();
+        }
+        taken
+    }
+
+    /// Holds the queue while the track is muted.
+    pub fn set_muted(&self, muted: bool) {
+        self.queue().set_muted(muted);
+        self.wake.notify_one();
+    }
+
     /// Samples were taken.
     pub(crate) fn taken(&self) {
         self.changed.notify_waiters();
     }
 
     /// The track has a new id; returns the one before.
-    pub(crate) fn set_track(&self, track: TrackSid) -> TrackSid {
+    pub fn set_track(&self, track: TrackSid) -> TrackSid {
         std::mem::replace(&mut self.track.lock(), track)
     }
 
-    pub(crate) fn track(&self) -> TrackSid {
+    /// Id of the track.
+    #[must_use]
+    pub fn track(&self) -> TrackSid {
         self.track.lock().clone()
     }
 
     /// Ends the sink.
-    pub(crate) fn close(&self, state: SinkState) {
+    pub fn close(&self, state: SinkState) {
         *self.state.lock() = state;
         self.queue.lock().clear();
         self.changed.notify_waiters();
@@ -82,8 +104,8 @@ impl SinkShared {
     }
 }
 
-/// The public sink.
-pub(crate) struct Sink<K> {
+/// The caller's side of an own track. `K` is kept as long as the sink, such as a handle that keeps the session alive.
+pub struct Sink<K> {
     shared: Arc<SinkShared>,
     /// Frames of two callers must not mix.
     pushing: tokio::sync::Mutex<()>,
@@ -92,7 +114,9 @@ pub(crate) struct Sink<K> {
 }
 
 impl<K> Sink<K> {
-    pub(crate) fn new(shared: Arc<SinkShared>, session: K) -> Self {
+    /// The caller's side of `shared`.
+    #[must_use]
+    pub fn new(shared: Arc<SinkShared>, session: K) -> Self {
         Self { shared, pushing: tokio::sync::Mutex::new(()), _session: session }
     }
 }
@@ -199,7 +223,6 @@ impl<K> fmt::Debug for Sink<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::queue::Taken;
 
     fn sink() -> (Arc<SinkShared>, Sink<()>) {
         let shared = Arc::new(SinkShared::new(&AudioPublishOptions::default(), Arc::new(Notify::new())));
