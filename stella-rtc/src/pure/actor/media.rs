@@ -58,8 +58,8 @@ impl Actor {
                     link.open.remove(&id);
                 }
             }
-            PeerEvent::IceLost => self.resume("the media connection was lost", now),
-            PeerEvent::Failed(detail) => self.join_anew(&detail, now),
+            PeerEvent::IceLost => self.media_lost("the media connection was lost", false, now),
+            PeerEvent::Failed(detail) => self.media_lost(&detail, true, now),
         }
     }
 

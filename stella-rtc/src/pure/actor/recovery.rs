@@ -13,6 +13,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 /// Peer connections that stay connected this long after a resume were never in danger.
 const SETTLED: Duration = Duration::from_secs(3);
+/// How long the server has to say why it closed a media connection. It may have sent us away, and then coming back
+/// would be wrong, and would even create a deleted room again.
+const GRACE: Duration = Duration::from_millis(300);
 /// How long media may take to come back, in one attempt.
 const RESTORE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -103,15 +106,20 @@ impl Phase {
 impl Actor {
     /// The session may still be resumed.
     pub(super) fn resume(&mut self, why: &str, now: Instant) {
-        self.lost(why, false, now);
+        self.lost(why, false, Duration::ZERO, now);
     }
 
     /// The session cannot be resumed.
     pub(super) fn join_anew(&mut self, why: &str, now: Instant) {
-        self.lost(why, true, now);
+        self.lost(why, true, Duration::ZERO, now);
     }
 
-    fn lost(&mut self, why: &str, anew: bool, now: Instant) {
+    /// A media connection is gone, for now or (`for_good`) forever. Signalling may be about to say why.
+    pub(super) fn media_lost(&mut self, why: &str, for_good: bool, now: Instant) {
+        self.lost(why, for_good, GRACE, now);
+    }
+
+    fn lost(&mut self, why: &str, anew: bool, grace: Duration, now: Instant) {
         match &mut self.phase {
             Phase::Joining { .. } => {
                 self.phase.refuse(RtcError::Unreachable { detail: format!("lost while joining: {why}") });
@@ -123,21 +131,22 @@ impl Actor {
                 self.events.emit(RtcEvent::Reconnecting);
                 let backoff = Backoff::new(&self.options.reconnect);
                 self.phase = Phase::Recovering(Recovery { backoff, anew, step: Step::Dialling });
-                self.next_attempt(now);
+                self.next_attempt(now + grace);
             }
+            Phase::Recovering(_) if grace > Duration::ZERO && !anew => {} // media is what the attempt restores
             Phase::Recovering(recovery) => {
                 let news = anew && !recovery.anew;
                 recovery.anew |= anew;
                 match recovery.step {
-                    Step::Restoring { .. } | Step::Rejoined { .. } => self.next_attempt(now),
-                    Step::Dialling if news => self.next_attempt(now),
+                    Step::Restoring { .. } | Step::Rejoined { .. } => self.next_attempt(now + grace),
+                    Step::Dialling if news => self.next_attempt(now + grace),
                     Step::Waiting { .. } | Step::Dialling | Step::Joining(_) => {}
                 }
             }
         }
     }
 
-    /// Plans the next attempt, or gives up.
+    /// Plans the next attempt, no earlier than `now`, or gives up.
     fn next_attempt(&mut self, now: Instant) {
         let Phase::Recovering(recovery) = &mut self.phase else { return };
         match recovery.backoff.next(rand::random()) {
