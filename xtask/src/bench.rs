@@ -26,7 +26,7 @@ struct Bench {
 /// Every benchmark; the program in the package of benchmarks has the same name.
 const BENCHES: &[Bench] = &[Bench {
     name: "smoke",
-    about: "one short conversation over a real room with local models: every latency once",
+    about: "what a participant costs, how fast it joins, an agent answers and each model runs, beside peers (4 minutes)",
     livekit: true,
     llm: true,
 }];

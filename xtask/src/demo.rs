@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -106,8 +106,17 @@ fn forward(args: &DemoArgs, command: &mut Command) {
 /// # Errors
 /// When the compiler fails; it has printed why.
 pub(crate) fn build(package: &str, program: &str) -> Result<PathBuf> {
-    ui::line(format!("building {program} (optimised; a first build takes some minutes)"));
-    let status = wait(workspace::cargo("build").args(["--release", "--quiet", "-p", package, "--bin", program]))?;
+    let what = format!("building {program} (optimised; a first build takes some minutes)");
+    let mut command = workspace::cargo("build");
+    command.args(["--release", "-p", package, "--bin", program]);
+    let status = if std::io::stdout().is_terminal() {
+        // Cargo shows its own progress.
+        ui::line(what);
+        wait(&mut command)?
+    } else {
+        let mut progress = ui::Progress::start(what, 0);
+        Running::start(command.arg("--quiet"))?.wait(None, || progress.at(0))?
+    };
     if !status.success() {
         bail!("the build of {package} failed (cargo {})", describe(status));
     }
