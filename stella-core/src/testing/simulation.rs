@@ -437,7 +437,7 @@ impl Simulation {
                     Recorded::Input(input) => Some(input),
                     Recorded::Output(_) => None,
                 });
-                match inputs.skip(n).cloned().next() {
+                match inputs.skip(n).next().cloned() {
                     Some(input) => self.give(input),
                     None => Ok(()),
                 }
