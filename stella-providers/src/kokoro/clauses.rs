@@ -37,7 +37,8 @@ pub(super) struct Cutter {
 impl Cutter {
     /// For a network that works `cost` seconds for a second of speech, and a first sound wanted after `patience`.
     pub(super) fn new(cost: f32, patience: Duration) -> Self {
-        let cost = cost.clamp(0.05, 2.0);
+        // Above 1 no cut can help: the speech falls behind anyway.
+        let cost = cost.clamp(0.05, 1.0);
         let limit = (patience.as_secs_f32() / cost * PER_SECOND).clamp(18.0, LONGEST as f32);
         Self { cost, limit, ahead: None }
     }

@@ -104,8 +104,8 @@ const NAMES: &[(&str, &str)] = &[
     ("C#", "C sharp"),
     ("F#", "F sharp"),
     (".NET", "dot net"),
-    ("Wi-Fi", "why fye"),
-    ("WiFi", "why fye"),
+    ("Wi-Fi", "why fie"),
+    ("WiFi", "why fie"),
     ("and/or", "and or"),
 ];
 

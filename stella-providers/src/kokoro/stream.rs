@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::StreamExt;
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
     error::ProviderError,
@@ -63,10 +64,11 @@ pub(super) fn open(speaker: Arc<Speaker>, plan: Plan, text: &str) -> TtsStream {
     let rest = Rest { sentences: sentences(text).into(), clauses: VecDeque::new(), cutter };
     let mut utterer = Utterer { speaker, plan, pending: None };
     utterer.submit(rest, FIRST_DUE);
-    Box::pin(futures_util::stream::unfold(utterer, |mut utterer| async {
+    let events = futures_util::stream::unfold(utterer, |mut utterer| async {
         let event = utterer.next().await?;
         Some((event, utterer))
-    }))
+    });
+    Box::pin(events.fuse())
 }
 
 impl Utterer {

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::StreamExt;
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
     error::ProviderError,
@@ -102,7 +103,7 @@ pub(super) fn open(recogniser: Arc<Recogniser>, options: MoonshineOptions) -> St
             Err(error) => Some((Err(error), None)),
         }
     });
-    SttSession { input: Box::new(Input { commands: sender, backlog }), events: Box::pin(events) }
+    SttSession { input: Box::new(Input { commands: sender, backlog }), events: Box::pin(events.fuse()) }
 }
 
 /// A recognition that goes on while audio comes in.
