@@ -497,6 +497,19 @@ mod tests {
     }
 
     #[test]
+    fn absurd_numbers_do_not_overflow() {
+        let mut speech = spoken("aaaa bbbb cccc");
+        for _ in 0..2 {
+            speech.audio(Timestamp::ZERO, SegmentId(1), u64::MAX, Timestamp::ZERO);
+        }
+        speech.start(Timestamp::ZERO);
+        speech.played(Timestamp::ZERO, u64::MAX);
+        speech.synthesized(SegmentId(1));
+        assert_eq!(speech.newly_heard(), "aaaa bbbb cccc");
+        assert!(speech.resume_from() > 0 && speech.is_played());
+    }
+
+    #[test]
     fn a_position_beyond_the_audio_is_not_believed() {
         let mut speech = spoken("aaaa bbbb");
         speech.audio(Timestamp::ZERO, SegmentId(1), 100, Timestamp::ZERO);

@@ -166,6 +166,10 @@ struct Rules {
     /// Finished utterances whose final transcript may still be told.
     corrections: Vec<(UtteranceId, u32)>,
     tools: BTreeMap<String, ToolPolicy>,
+    /// Tools that are or were said to change nothing outside.
+    harmless: BTreeSet<String>,
+    /// What the user said, as the last generation was shown it, if it was asked for in this step.
+    shown: Option<String>,
     turns: BTreeMap<TurnId, TurnBook>,
     replies: BTreeMap<ReplyId, ReplyBook>,
     /// Assistant messages since the last reply ended.
@@ -200,6 +204,8 @@ struct Utterance {
 struct TurnBook {
     parts: Vec<Part>,
     outcome: Option<TurnOutcome>,
+    /// How often its words were added to the history.
+    recorded: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -289,6 +295,8 @@ impl Rules {
             utterances: BTreeMap::new(),
             corrections: Vec::new(),
             tools: BTreeMap::new(),
+            harmless: BTreeSet::new(),
+            shown: None,
             turns: BTreeMap::new(),
             replies: BTreeMap::new(),
             remembered: Vec::new(),
@@ -398,7 +406,11 @@ impl Rules {
     fn told(&mut self, input: &Input) {
         let now = self.now;
         match input {
-            Input::UpdateAgent { tools: Some(tools), .. } => self.tools = tools.clone(),
+            Input::UpdateAgent { tools: Some(tools), .. } => {
+                let harmless = tools.iter().filter(|(_, policy)| policy.read_only).map(|(name, _)| name.clone());
+                self.harmless.extend(harmless);
+                self.tools = tools.clone();
+            }
             Input::Say { options, .. } | Input::Generate { options, .. } => self.forgetful |= !options.remember,
             Input::End { within, .. } => {
                 let by = now + *within;
@@ -527,6 +539,11 @@ impl Rules {
                 self.check(Rule::I3, open == 0, || format!("{generation} is asked for beside another"))?;
                 self.generations.push((*generation, None));
                 self.paired(chat.iter())?;
+                let users = chat.iter().filter_map(|item| match item {
+                    ChatItem::Message(message) if message.role == Role::User => Some(message.text.as_str()),
+                    _ => None,
+                });
+                self.shown = Some(users.collect::<Vec<_>>().join(" "));
             }
             Command::CancelGeneration { generation } => {
                 let before = self.generations.len();
@@ -539,7 +556,7 @@ impl Rules {
                 self.issue("call", call.0)?;
                 self.calls.push(*call);
                 let policy = self.tools.get(&request.name).copied().unwrap_or_default();
-                if !policy.read_only {
+                if !policy.read_only && !self.harmless.contains(&request.name) {
                     let mut live = self.replies.values_mut().filter(|r| r.started && !r.ended);
                     match live.next() {
                         Some(reply) => reply.effects = true,
@@ -685,7 +702,7 @@ impl Rules {
             self.check(Rule::I8, skipped.is_none(), || format!("{turn} comes before {skipped:?}"))?;
             self.filed(part.source, &part.text, Fate::Turn(turn))?;
         }
-        self.turns.insert(turn, TurnBook { parts: parts.to_vec(), outcome: None });
+        self.turns.insert(turn, TurnBook { parts: parts.to_vec(), outcome: None, recorded: 0 });
         Ok(())
     }
 
@@ -694,9 +711,12 @@ impl Rules {
             return self.broken(Rule::I1, format!("{turn} ended, but was never committed"));
         };
         let before = book.outcome.replace(outcome.clone());
-        let parts = book.parts.clone();
+        let (parts, recorded) = (book.parts.clone(), book.recorded);
         self.reviews.retain(|open| *open != turn);
         self.check(Rule::I1, before.is_none(), || format!("{turn} ended as {before:?} and as {outcome:?}"))?;
+        if matches!(outcome, TurnOutcome::Answered { .. } | TurnOutcome::Declined { .. }) {
+            self.check(Rule::I5, recorded == 1, || format!("the words of {turn} are {recorded} times in the history"))?;
+        }
         match outcome {
             TurnOutcome::Answered { reply } => {
                 let of = self.replies.get(reply).and_then(|r| r.turn);
@@ -793,6 +813,13 @@ impl Rules {
             }
             Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::Assistant => {
                 self.remembered.push(message.clone());
+            }
+            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::User => {
+                let said = |t: &TurnBook| t.parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
+                let mut open = self.turns.values_mut().filter(|t| t.outcome.is_none());
+                if let Some(turn) = open.find(|t| said(t) == message.text) {
+                    turn.recorded += 1;
+                }
             }
             Event::Latency(latency) => {
                 let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
@@ -904,6 +931,12 @@ impl Rules {
         } else {
             let open = (self.generations.first(), self.segments.first());
             self.check(Rule::I3, open == (None, None), || format!("nobody has the floor, but {open:?} are open"))?;
+        }
+        let edited = self.options.conversation.review || self.options.conversation.max_history < 10;
+        let answers = probe.reply().and_then(|r| r.turn).and_then(|turn| self.turns.get(&turn));
+        if let (Some(shown), Some(turn), false) = (self.shown.take(), answers, edited) {
+            let hidden = turn.parts.iter().find(|part| !shown.contains(&part.text));
+            self.check(Rule::I8, hidden.is_none(), || format!("the model is not shown {hidden:?}"))?;
         }
         self.alive(engine)?;
         for (id, held) in self.replies.iter().filter_map(|(id, r)| Some((id, r.held?))) {

@@ -44,6 +44,8 @@ pub const TEXTS: &[&str] = &[
     "... ",
     "One two three. Four five six. Seven eight. ",
     " ",
+    "Größe — „ja“! 你好。世界！ Ça va? ",
+    "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnungsentwurf ",
 ];
 
 /// Tools by name; the last is not known to the engine.
@@ -103,6 +105,8 @@ pub enum Act {
     Note,
     /// An earlier input comes again.
     Echo(usize),
+    /// The playout of the last reply claims to be at this sample.
+    ClaimPlayout(u64),
     /// The clock jumps back by so many milliseconds for one input.
     JumpBack(u16),
 }
@@ -146,6 +150,8 @@ pub struct Synthesis {
     pub parts: Vec<u16>,
     /// Whether word times come, before the audio.
     pub words: bool,
+    /// Whether they are of another text.
+    pub wrong_words: bool,
     /// How it ends.
     pub end: Answer,
 }
@@ -430,18 +436,22 @@ impl Simulation {
             }
             Act::Note => self.give(Input::AddHistory { item: ChatItem::message(Role::System, "A note.") }),
             Act::Echo(n) => {
-                let inputs = self.watched.records.iter().rev().filter_map(|r| match &r.what {
+                let mut inputs = self.watched.records.iter().rev().filter_map(|r| match &r.what {
                     Recorded::Input(
                         Input::Typed { .. } | Input::End { .. } | Input::UpdateAgent { .. } | Input::Tick,
                     ) => None,
                     Recorded::Input(input) => Some(input),
                     Recorded::Output(_) => None,
                 });
-                match inputs.skip(n).next().cloned() {
+                match inputs.nth(n).cloned() {
                     Some(input) => self.give(input),
                     None => Ok(()),
                 }
             }
+            Act::ClaimPlayout(position) => match self.sinks.keys().next_back() {
+                Some(&reply) => self.give(Input::Playout { reply, position }),
+                None => Ok(()),
+            },
             Act::JumpBack(millis) => {
                 let now = self.now;
                 self.now = now - Duration::from_millis(millis.into());
@@ -591,6 +601,11 @@ impl Simulation {
         let mut at = u64::from(plan.first);
         let total: u64 = plan.parts.iter().map(|ms| u64::from(*ms) * RATE).sum();
         if plan.words && total > 0 {
+            let text = if plan.wrong_words {
+                "Это не тот текст, and it is longer than the other one"
+            } else {
+                text
+            };
             let words = word_times(text, total);
             self.after(at, Pending::Input(Input::Words { segment, words }));
         }

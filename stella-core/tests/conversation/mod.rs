@@ -64,6 +64,7 @@ fn act(theme: Theme) -> impl Strategy<Value = Act> {
         mischief => prop_oneof![
             6 => (0usize..12).prop_map(Act::Echo),
             2 => (0u16..3_000).prop_map(Act::JumpBack),
+            2 => prop_oneof![0u64..100_000, Just(u64::MAX)].prop_map(Act::ClaimPlayout),
             1 => speaker().prop_map(Act::StuckVoice),
             1 => speaker().prop_map(Act::Leave),
             1 => speaker().prop_map(Act::Join),
@@ -78,8 +79,10 @@ fn generation(theme: Theme) -> impl Strategy<Value = Generation> {
 }
 
 fn synthesis(theme: Theme) -> impl Strategy<Value = Synthesis> {
-    (delay(200), delay(80), vec(0u16..900, 0..4), any::<bool>(), answer(theme.trouble))
-        .prop_map(|(first, gap, parts, words, end)| Synthesis { first, gap, parts, words, end })
+    let words = (any::<bool>(), prop::bool::weighted(0.1));
+    (delay(200), delay(80), vec(0u16..900, 0..4), words, answer(theme.trouble)).prop_map(
+        |(first, gap, parts, (words, wrong_words), end)| Synthesis { first, gap, parts, words, wrong_words, end },
+    )
 }
 
 fn playout(theme: Theme) -> impl Strategy<Value = Playout> {
@@ -98,12 +101,12 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
     let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
     let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
-    (chances, limits, waits, review).prop_map(
+    (chances, limits, waits, (review, prop::bool::weighted(0.05))).prop_map(
         |(
             (score, interruption, speculation),
             (waiting, history, rounds, retries, silent),
             (hold, max, ahead),
-            review,
+            (review, hasty),
         )| {
             let mut options = Options::default();
             options.endpointing.score = score;
@@ -117,6 +120,14 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             options.conversation.max_tool_rounds = rounds;
             options.conversation.review = review;
             options.recovery.retries = retries;
+            if hasty {
+                let zero = Duration::ZERO;
+                let waits = &mut options.endpointing;
+                (waits.wait_complete, waits.wait_unsure, waits.transcript_by) = (zero, zero, zero);
+                let waits = &mut options.interruption;
+                (waits.hold_after, waits.commit_after, waits.judge_by, waits.max_hold) = (zero, zero, zero, zero);
+                (options.speech.first_clause, options.speech.clause, options.speech.max_clause) = (0, 0, 20);
+            }
             if silent {
                 options.recovery.apology = String::new();
             }
