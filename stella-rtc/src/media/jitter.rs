@@ -4,7 +4,8 @@
 //! order is given at once; only a hole makes later packets wait, for as long as packets were recently seen to be out
 //! of order (40-120 ms), and then it is concealed. A sender that falls silent (discontinuous transmission) leaves a
 //! hole in the timestamps but none in the sequence numbers; it is filled with silence at the pace of the clock while
-//! it lasts.
+//! it lasts. A sender that says nothing may also be a network that stalls, and silence put into the middle of a word does
+//! more harm than lateness: unless the sender announced its silence, a third of a second is waited for.
 //!
 //! Calling contract: after every [`JitterBuffer::push`], and at every [`JitterBuffer::deadline`], call
 //! [`JitterBuffer::poll`] until it gives nothing.
@@ -27,6 +28,8 @@ const MAX_CONCEALED: u32 = FRAME * 6;
 const MAX_CORRECTION: u64 = FRAME as u64 * 10;
 /// Silence given at most while nothing comes.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
+/// How long nothing may come, unannounced, before it counts as silence.
+const STALL: Duration = Duration::from_millis(300);
 /// A timestamp this far behind means that the sender began anew.
 const RESTART: u64 = FRAME as u64 * 100;
 
@@ -264,7 +267,7 @@ impl JitterBuffer {
         let given = rtp_time(self.filled);
         let patience = match (self.filled, self.announced) {
             (0, true) => FRAME_TIME,
-            (0, false) => self.target + FRAME_TIME,
+            (0, false) => STALL,
             _ => FRAME_TIME,
         };
         (given < MAX_SILENCE).then(|| self.idle_since + given + patience)

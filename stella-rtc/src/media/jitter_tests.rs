@@ -115,9 +115,10 @@ fn a_long_hole_is_concealed_only_in_part() {
 
 #[test]
 fn silence_of_the_sender_is_filled_at_the_pace_of_the_clock() {
+    let dtx = Packet { payload: vec![0x48].into(), ..frame(1, false) };
     let mut after = frame(20, false);
     after.sequence = 1_002; // nothing was sent between
-    let (out, stats) = run(vec![(0, frame(0, false)), (20, frame(1, false)), (400, after)], 405);
+    let (out, stats) = run(vec![(0, frame(0, false)), (20, dtx), (400, after)], 405);
     let total: u64 = out.iter().map(|(_, t)| t.strip_prefix("silence ").map_or(0, |ms| ms.parse().expect("ms"))).sum();
     assert_eq!(total, 18 * 20, "{out:?}");
     assert_eq!(stats.lost, 0);
@@ -138,6 +139,15 @@ fn a_burst_after_a_stall_loses_nothing() {
     let (out, _) = run([(0, frame(0, false)), (20, frame(1, false))].into_iter().chain(late).collect(), 330);
     let heard: Vec<_> = texts(&out).into_iter().filter_map(|t| t.parse::<u32>().ok()).collect();
     assert_eq!(heard, (0..20).collect::<Vec<_>>());
+    assert_eq!(out.len(), 20, "and nothing is put into it: {out:?}");
+}
+
+#[test]
+fn unannounced_silence_is_filled_after_a_third_of_a_second() {
+    let (out, _) = run(vec![(0, frame(0, false))], 400);
+    assert_eq!(out[1], (320, "silence 20".into()));
+    let silent = out.iter().filter(|(_, text)| text.starts_with("silence")).count();
+    assert!((17..=19).contains(&silent), "{silent} frames for 380 ms");
 }
 
 #[test]

@@ -32,6 +32,9 @@ use tokio::{io::ReadBuf, net::UdpSocket};
 const BATCH: usize = 32;
 /// Unacknowledged data-channel bytes before writes are refused.
 const MAX_BUFFERED: usize = 512 << 10;
+/// With these, a connection that went dead is noticed after about seven seconds; the defaults take sixteen.
+const MAX_STUN_WAIT: Duration = Duration::from_secs(1);
+const MAX_STUN_TRIES: usize = 7;
 /// How long UDP has to succeed before TCP is tried: at first, and after an ICE restart.
 const TCP_HEAD_START: Duration = Duration::from_millis(500);
 const TCP_HEAD_START_RESTART: Duration = Duration::from_millis(50);
@@ -123,6 +126,8 @@ impl Peer {
             .set_stats_interval(Some(Duration::from_secs(2)))
             .set_sctp_max_buffered_amount(MAX_BUFFERED);
         config.codec_config().enable_opus(true, red);
+        config.set_max_stun_rto(MAX_STUN_WAIT);
+        config.set_max_stun_retransmits(MAX_STUN_TRIES);
         let mut peer = Self {
             role,
             rtc: config.build(now),

@@ -1,8 +1,8 @@
 //! What cannot work fails with the right error, in time.
 
-use crate::support::{PATIENCE, Us, key, room, setting, token, url};
+use crate::support::{OwnServer, PATIENCE, Us, key, room, setting, token, url};
 use std::{
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 use stella_rtc::{
@@ -125,7 +125,7 @@ async fn a_server_killed_in_mid_call_ends_the_session_after_its_attempts() {
     };
     let mut us = Us::join_at(&server.url(), &room("killed"), options).await;
     let (sink, _sounding) = us.sound(440.0).await;
-    server.process.kill().expect("runs");
+    server.kill();
     us.wait("the loss", |event| matches!(event, RtcEvent::Reconnecting).then_some(())).await;
     let reason = us
         .wait("the end", |event| match event {
@@ -136,49 +136,4 @@ async fn a_server_killed_in_mid_call_ends_the_session_after_its_attempts() {
     assert_eq!(reason, DisconnectReason::ReconnectFailed);
     let drained = tokio::time::timeout(PATIENCE, sink.drained()).await;
     drained.expect("nobody waits for a dead session");
-}
-
-/// A server of this test's own.
-struct OwnServer {
-    process: Child,
-    port: u16,
-}
-
-impl OwnServer {
-    fn start() -> Self {
-        let free = || std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-        let config = format!(
-            "{{port: {port}, bind_addresses: ['127.0.0.1'], rtc: {{udp_port: {}, tcp_port: 0, node_ip: 127.0.0.1, \
-             use_external_ip: false, enable_loopback_candidate: true}}, logging: {{level: error}}, keys: {{{}: {}}}}}",
-            free(),
-            setting("STELLA_TEST_LIVEKIT_KEY"),
-            setting("STELLA_TEST_LIVEKIT_SECRET")
-        );
-        let program =
-            std::env::var("STELLA_TEST_LIVEKIT_SERVER").unwrap_or_else(|_| setting("STELLA_TEST_LIVEKIT_BIN"));
-        let process = Command::new(program)
-            .args(["--config-body", &config])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
-        let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(began.elapsed() < PATIENCE, "the server does not come up");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Self { process, port }
-    }
-
-    fn url(&self) -> String {
-        format!("ws://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

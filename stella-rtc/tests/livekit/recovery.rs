@@ -1,6 +1,6 @@
 //! Losses of every kind, and coming back from them.
 
-use crate::support::{Peer, Proxy, Us, eventually, key, listen, room, tampering, url};
+use crate::support::{OwnServer, Peer, Proxy, Us, eventually, key, listen, room, tampering, url};
 use livekit_protocol::signal_response::Message as Said;
 use serde_json::Value;
 use std::time::Duration;
@@ -230,4 +230,22 @@ async fn dropping_every_handle_leaves_the_room() {
     let began = std::time::Instant::now();
     eventually("the server knows", async || (there().await == 0).then_some(())).await;
     assert!(began.elapsed() < Duration::from_secs(5), "a dead session must not look alive until its timeout");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_freezes_is_noticed_and_returned_to() {
+    let server = OwnServer::start();
+    let mut us = Us::join_at(&server.url(), &room("frozen"), ConnectOptions::default()).await;
+    let (sink, _sounding) = us.sound(440.0).await;
+    server.signal("STOP");
+    us.wait("the loss", |event| matches!(event, RtcEvent::Reconnecting).then_some(())).await;
+    let before = sink.playout_position();
+    server.signal("CONT");
+    us.reconnected().await;
+    eventually("sound goes on", async || (sink.playout_position() > before + 24_000).then_some(())).await;
+    us.session.publish_data(message(0)).await.expect("sends");
+    eventually("data goes on", async || {
+        (us.session.stats().await.expect("connected").data_buffered == 0).then_some(())
+    })
+    .await;
 }

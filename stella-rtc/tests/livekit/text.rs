@@ -134,6 +134,12 @@ async fn the_older_transcription_packet_is_understood() {
     us.session.publish_transcription(transcription).await.expect("sends");
     let heard = python.wait("transcription", |_| true).await;
     assert_eq!(heard["segments"][0], json!({ "id": "SG_2", "text": "hello", "final": true }));
+
+    // An agent may also send text on behalf of somebody else, such as the user it has transcribed.
+    let options = TextOptions { sender: Some("python".into()), ..TextOptions::topic("lk.transcription") };
+    us.session.send_text(options, "what you said").await.expect("sends");
+    let text = python.wait("text", |event| event["text"] == "what you said").await;
+    assert_eq!(text["identity"], "python");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,11 +2,13 @@
 
 mod peer;
 mod proxy;
+mod server;
 mod tamper;
 mod tone;
 
 pub(crate) use peer::Peer;
 pub(crate) use proxy::Proxy;
+pub(crate) use server::OwnServer;
 pub(crate) use tamper::tampering;
 pub(crate) use tone::{Analysis, Tone, analyse, tone};
 
