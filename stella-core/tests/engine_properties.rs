@@ -12,7 +12,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
 };
 use stella_core::{
-    engine::{Fault, Recorded, Recorder, WordListJudge, replay},
+    engine::{Fault, Recorded, Recorder, replay},
     testing::{
         rules::Rule,
         script::describe,
@@ -130,7 +130,7 @@ fn i11_every_recording_replays() {
                 Recorded::Output(output) => recorder.output(record.at, output)?,
             }
         }
-        let report = replay(&recorder.into_inner()[..], Box::new(WordListJudge));
+        let report = replay(&recorder.into_inner()[..], plan.judge());
         let report = report.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(report.inputs + report.outputs, simulated.watched.records.len());
         prop_assert!(report.closed);

@@ -167,6 +167,7 @@ impl Probe<'_> {
             (self.0.history.len(), limits.max_history),
             (self.0.corrections.len(), super::hearing::MAX_CORRECTIONS),
             (self.0.speakers.len(), super::hearing::MAX_SPEAKERS),
+            (self.0.detached.len(), super::replies::MAX_DETACHED),
             (self.0.turn.collected().parts.len(), 2 * super::turns::MAX_PARTS),
         ];
         queues.into_iter().map(|(len, max)| len as f64 / max as f64).fold(0.0, f64::max)

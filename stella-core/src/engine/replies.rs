@@ -17,6 +17,9 @@ use crate::{
 /// Characters of one reply after which its generation is cut: half an hour of speech.
 const MAX_REPLY: usize = 30_000;
 
+/// Tools that may go on in the background; the oldest is cancelled for a further one.
+pub(super) const MAX_DETACHED: usize = 64;
+
 /// Tool calls of one reply; further ones are refused.
 const MAX_CALLS: usize = 64;
 
@@ -200,6 +203,12 @@ impl Engine {
                 Cut::Cancelled(call) => self.command(Command::CancelTool { call }),
                 Cut::Detached(call, name, by) => self.detached.push((call, name, by)),
             }
+        }
+        while self.detached.len() > MAX_DETACHED {
+            let oldest = self.detached[0].0;
+            self.command(Command::CancelTool { call: oldest });
+            self.fail(Stage::Limit, format!("more than {MAX_DETACHED} tools go on in the background"));
+            self.tool_returned(oldest, "cancelled: too many tools go on in the background".into(), true);
         }
     }
 

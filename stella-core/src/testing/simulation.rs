@@ -10,8 +10,8 @@ use std::{
 use crate::{
     chat::{ChatItem, Role, ToolCall},
     engine::{
-        CloseReason, Command, Engine, Fault, Input, Options, OptionsError, Output, Recorded, ReplyOptions, Review,
-        TypedPolicy, WordListJudge,
+        CloseReason, Command, Engine, Fault, Input, Judge, Options, OptionsError, Output, Overlapping, Recorded,
+        ReplyOptions, Review, TypedPolicy, Verdict, WordListJudge,
     },
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     llm::FinishReason,
@@ -74,8 +74,33 @@ pub struct Plan {
     pub playouts: Vec<Playout>,
     /// What the application says of each turn.
     pub reviews: Vec<(u16, Reviewing)>,
+    /// Whether the judge decides by nothing sensible.
+    pub contrary: bool,
     /// How late the shell ticks.
     pub tick_after: u16,
+}
+
+impl Plan {
+    /// The judge of the conversation.
+    #[must_use]
+    pub fn judge(&self) -> Box<dyn Judge> {
+        if self.contrary { Box::new(ContraryJudge) } else { Box::new(WordListJudge) }
+    }
+}
+
+/// A judge that is only consistent.
+#[derive(Debug, Clone, Copy)]
+struct ContraryJudge;
+
+impl Judge for ContraryJudge {
+    fn judge(&self, overlapping: Overlapping<'_>) -> Verdict {
+        match (overlapping.text.len() + usize::from(overlapping.is_final)) % 4 {
+            0 => Verdict::Interruption,
+            1 => Verdict::Backchannel,
+            2 => Verdict::Echo,
+            _ => Verdict::Unsure,
+        }
+    }
 }
 
 /// What the user or the application does.
@@ -253,7 +278,7 @@ struct Simulation {
 /// [`OptionsError`] if the plan's options are not valid.
 pub fn simulate(plan: &Plan, fault: Option<Fault>) -> Result<Simulated, OptionsError> {
     let config = plan.options.clone().validate()?;
-    let mut engine = Engine::new(config.clone(), Box::new(WordListJudge));
+    let mut engine = Engine::new(config.clone(), plan.judge());
     engine.break_on_purpose(fault);
     let mut simulation = Simulation {
         acts: plan.acts.iter().cloned().collect(),

@@ -147,6 +147,7 @@ pub(crate) fn plan(theme: Theme) -> impl Strategy<Value = Plan> {
         (vec((delay(200), answer(trouble)), 1..4), vec(option::of(delay(400)), 1..3), vec((delay(100), score), 1..4)),
         (vec(generation(theme), 1..4), vec((delay(400), answer(trouble)), 1..4), vec(synthesis(theme), 1..4)),
         (vec(playout(theme), 1..3), vec((delay(300), reviewing), 1..3), prop_oneof![3 => Just(0u16), 1 => 0u16..300]),
+        prop::bool::weighted(0.1),
     )
         .prop_map(
             |(
@@ -155,6 +156,7 @@ pub(crate) fn plan(theme: Theme) -> impl Strategy<Value = Plan> {
                 (transcripts, interims, scores),
                 (generations, calls, syntheses),
                 (playouts, reviews, tick_after),
+                contrary,
             )| Plan {
                 options,
                 acts,
@@ -167,6 +169,7 @@ pub(crate) fn plan(theme: Theme) -> impl Strategy<Value = Plan> {
                 playouts,
                 reviews,
                 tick_after,
+                contrary,
             },
         )
 }
