@@ -16,8 +16,8 @@ const FIRM: usize = 15 * SECOND;
 const HARD: usize = 18 * SECOND;
 /// Shortest fixed part: cut finer, more words are misheard.
 const SHORTEST_PART: usize = 4 * SECOND;
-/// Silence kept at either end when the audio is written down. More makes the model invent words.
-const MARGIN: usize = SECOND * 3 / 10;
+/// Silence kept at either end when the audio is written down, 0.2 s. More makes the model invent words.
+const MARGIN: usize = SECOND / 5;
 /// Silence that suggests a pause and is worth a new text at once: 120 ms, below every usual `min_silence`.
 const PAUSE: usize = 6;
 /// New audio worth a new interim text: 400 ms.

@@ -51,7 +51,8 @@ impl Vocabulary {
     pub(super) fn text(&self, tokens: &[i64]) -> String {
         let pieces = tokens.iter().filter_map(|&token| self.pieces.get(usize::try_from(token).ok()?));
         let bytes: Vec<u8> = pieces.flatten().copied().collect();
-        let text = String::from_utf8_lossy(&bytes).replace(SPACE, " ");
+        // The model writes some commas twice.
+        let text = String::from_utf8_lossy(&bytes).replace(SPACE, " ").replace(",,", ",");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
