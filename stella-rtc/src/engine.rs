@@ -245,3 +245,22 @@ pub trait TextWriter: fmt::Debug + Send + Sync + 'static {
 pub(crate) fn identities(list: &[ParticipantIdentity]) -> Vec<String> {
     list.iter().map(|identity| identity.as_str().to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PureEngine, RtcEvent, TextStreamReader};
+
+    #[test]
+    fn handles_can_be_moved_and_shared_between_tasks() {
+        fn send<T: Send + ?Sized>() {}
+        fn share<T: Send + Sync + ?Sized>() {}
+        send::<AudioStream>();
+        send::<RtcEvent>();
+        send::<TextStreamReader>();
+        share::<PureEngine>();
+        share::<dyn RtcSession>();
+        share::<dyn AudioSink>();
+        share::<dyn TextWriter>();
+    }
+}

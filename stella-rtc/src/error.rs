@@ -229,3 +229,17 @@ impl fmt::Display for DisconnectReason {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_retryable() {
+        let server = |status| RtcError::Server { status, detail: String::new() };
+        assert!(server(503).retryable() && server(429).retryable() && !server(404).retryable());
+        assert!(!RtcError::Unauthorized { detail: String::new() }.retryable());
+        assert!(RtcError::Disconnected { reason: DisconnectReason::ServerShutdown }.retryable());
+        assert!(!RtcError::Disconnected { reason: DisconnectReason::RoomDeleted }.retryable());
+    }
+}

@@ -119,3 +119,44 @@ pub fn mint(key: &ApiKey, options: &TokenOptions) -> Result<String, RtcError> {
     }
     token.to_jwt().map_err(|error| RtcError::InvalidOption { name: "token", reason: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use livekit_api::access_token::TokenVerifier;
+    use std::time::SystemTime;
+
+    const SECRET: &str = "a secret of thirty-two characters";
+
+    fn key() -> ApiKey {
+        ApiKey::new("key", SECRET)
+    }
+
+    #[test]
+    fn a_token_admits_one_identity_to_one_room_for_ten_minutes() {
+        let options = TokenOptions { hidden: true, ..TokenOptions::new("room", "me") };
+        let token = mint(&key(), &options).expect("valid options");
+        let claims = TokenVerifier::with_api_key("key", SECRET).verify(&token).expect("signed with the key");
+        assert_eq!((claims.sub.as_str(), claims.video.room.as_str(), claims.iss.as_str()), ("me", "room", "key"));
+        assert!(claims.video.room_join && claims.video.hidden);
+        assert!(!claims.video.room_admin && !claims.video.room_create && !claims.video.room_list);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+        assert!((claims.exp as u64).abs_diff(now + 600) < 5);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |key: &ApiKey, room: &str, identity: &str| match mint(key, &TokenOptions::new(room, identity)) {
+            Err(RtcError::InvalidOption { name, .. }) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(missing(&key(), "", "me"), "room");
+        assert_eq!(missing(&key(), "room", ""), "identity");
+        assert_eq!(missing(&ApiKey::new("key", ""), "room", "me"), "key");
+    }
+
+    #[test]
+    fn the_secret_never_shows() {
+        assert!(!format!("{:?}", key()).contains(SECRET));
+    }
+}

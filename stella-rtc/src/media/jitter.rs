@@ -102,6 +102,8 @@ pub(crate) struct JitterBuffer {
     idle_since: Instant,
     /// Whether the sender announced silence.
     announced: bool,
+    /// Concealed since sound was last given, in units of the RTP clock.
+    concealing: u32,
     stats: JitterStats,
 }
 
@@ -116,6 +118,7 @@ impl JitterBuffer {
             filled: 0,
             idle_since: now,
             announced: false,
+            concealing: 0,
             stats: JitterStats::default(),
         }
     }
@@ -213,6 +216,7 @@ impl JitterBuffer {
         self.skip_to(timestamp + u64::from(frame.units));
         self.idle_since = frame.arrived + rtp_time(u64::from(frame.units));
         self.announced = packet::is_silence(&frame.payload);
+        self.concealing = 0;
         match frame.sequence {
             Some(sequence) => self.sequence = self.sequence.max(sequence),
             None => {
@@ -245,21 +249,23 @@ impl JitterBuffer {
         Some(Item::Silence { units: units as u32, arrived: now })
     }
 
-    /// Conceals one frame of a hole of `hole` units that will not be filled any more.
+    /// Gives a substitute for one frame of a hole of `hole` units that will not be filled any more: error correction
+    /// where the next packet has it, else concealment, and silence once that would only be noise.
     fn conceal(&mut self, hole: u64, now: Instant) -> Item {
-        let (next, first) = (self.next.unwrap_or(0), self.frames.first_key_value());
-        let after = first.filter(|_| hole <= u64::from(FRAME)).map(|(_, frame)| frame.payload.clone());
-        if hole > u64::from(MAX_CONCEALED) {
-            self.skip_to(next + hole - u64::from(MAX_CONCEALED));
-        } else {
-            self.skip_to(next + hole.min(u64::from(FRAME)));
-        }
-        let units = hole.min(u64::from(FRAME)) as u32;
+        let skipped = if hole > RESTART { hole - u64::from(FRAME) } else { 0 };
+        let units = (hole - skipped).min(u64::from(FRAME)) as u32;
+        let is_last = hole - skipped <= u64::from(FRAME);
+        let after = self.frames.first_key_value().filter(|_| is_last).map(|(_, frame)| frame.payload.clone());
+        let next = after.filter(|payload| !packet::is_silence(payload) && units == FRAME);
+        self.skip_to(self.next.unwrap_or(0) + skipped + u64::from(units));
         self.sequence += 1;
         self.stats.lost += 1;
-        let fec = after.filter(|payload| !packet::is_silence(payload) && units == FRAME);
-        self.stats.concealed += u64::from(fec.is_none());
-        Item::Lost { next: fec, units, arrived: now }
+        self.stats.concealed += u64::from(next.is_none());
+        self.concealing += units;
+        if next.is_none() && self.concealing > MAX_CONCEALED {
+            return Item::Silence { units, arrived: now };
+        }
+        Item::Lost { next, units, arrived: now }
     }
 
     /// When the next frame of silence is due.

@@ -26,6 +26,10 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Largest signalling message, in bytes.
 const MAX_MESSAGE: usize = 4 << 20;
 
+/// A connection that says nothing for this long is dead: pings are answered every few seconds. Without a limit, a server
+/// that accepts connections and stays silent would keep a task and a socket of ours forever after each failed join.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
+
 /// Makes signalling use this client, once for the process, unless the application has set one or uses a proxy.
 pub(crate) fn install() {
     static ONCE: OnceLock<()> = OnceLock::new();
@@ -91,7 +95,8 @@ impl WsConnection for Connection {
     async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
         let mut reader = self.reader.lock().await;
         loop {
-            match reader.next().await {
+            let Ok(next) = tokio::time::timeout(MAX_SILENCE, reader.next()).await else { return Ok(None) };
+            match next {
                 Some(Ok(Message::Binary(frame))) => return Ok(Some(frame.into())),
                 Some(Ok(Message::Ping(_))) => {
                     // The answer is queued by the library; writing is what sends it.
