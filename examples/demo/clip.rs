@@ -17,6 +17,14 @@ pub(crate) fn audible(window: &[i16]) -> bool {
     (energy / window.len().max(1) as f64).sqrt() > AUDIBLE
 }
 
+/// Sounds nearer to each other than this belong together, and are a voice only if they last this long in all: a click
+/// of the microphone is none.
+const JOIN: usize = 20;
+const SHORTEST: usize = 50;
+/// Peak to which recorded speech is brought, as the gain control of a microphone does, and the most it may add.
+const PEAK: f64 = 16_000.0;
+const GAIN: f64 = 8.0;
+
 /// Speech at 24 kHz, and where in it the voice is.
 #[derive(Debug, Clone)]
 pub(crate) struct Clip {
@@ -30,17 +38,38 @@ impl Clip {
     pub(crate) fn new(audio: &AudioFrame) -> Self {
         let audio = audio.to_mono();
         let samples = resample(audio.samples(), audio.format().sample_rate(), FORMAT.sample_rate());
-        let voice = |n: usize| n * WINDOW;
-        let mut windows = samples.chunks(WINDOW);
-        let first = windows.position(audible).map_or(0, voice);
-        let last = samples.chunks(WINDOW).rposition(audible).map_or(0, |n| voice(n + 1).min(samples.len()));
-        Self { samples: samples.into(), voiced: first..last }
+        let voiced = voiced(&samples);
+        Self { samples: samples.into(), voiced }
+    }
+
+    /// A clip of a recording, which may be soft; as loud as speech into a microphone is.
+    pub(crate) fn recorded(audio: &AudioFrame) -> Self {
+        let clip = Self::new(audio);
+        let peak = clip.samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or_default();
+        let gain = (PEAK / f64::from(peak.max(1))).clamp(1.0, GAIN);
+        let louder = |&s: &i16| (f64::from(s) * gain).round().clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16;
+        Self { samples: clip.samples.iter().map(louder).collect(), voiced: clip.voiced }
     }
 
     /// How long it plays.
     pub(crate) fn duration(&self) -> Duration {
         FORMAT.duration(self.samples.len() as u64)
     }
+}
+
+/// From the first to the last voiced sample.
+fn voiced(samples: &[i16]) -> Range<usize> {
+    let mut sounds: Vec<Range<usize>> = Vec::new();
+    for (n, _) in samples.chunks(WINDOW).enumerate().filter(|(_, window)| audible(window)) {
+        match sounds.last_mut() {
+            Some(last) if n <= last.end + JOIN => last.end = n + 1,
+            _ => sounds.push(n..n + 1),
+        }
+    }
+    let mut voices = sounds.iter().filter(|sound| sound.len() >= SHORTEST);
+    let Some(first) = voices.next() else { return 0..0 };
+    let last = voices.next_back().unwrap_or(first);
+    first.start * WINDOW..(last.end * WINDOW).min(samples.len())
 }
 
 /// Samples at another rate, by a windowed sinc of 16 zero crossings on each side.
@@ -81,8 +110,11 @@ mod tests {
         for (n, s) in samples[6_000..18_000].iter_mut().enumerate() {
             *s = if n % 100 < 50 { 3_000 } else { -3_000 };
         }
-        let clip = Clip::new(&AudioFrame::new(FORMAT, samples).unwrap());
-        assert_eq!(clip.voiced, 6_000..18_000);
+        samples[22_000..22_200].fill(9_000);
+        let frame = AudioFrame::new(FORMAT, samples).unwrap();
+        assert_eq!(Clip::new(&frame).voiced, 6_000..18_000, "a click is no voice");
+        let loud = Clip::recorded(&frame);
+        assert_eq!((loud.samples[22_100], loud.voiced), (16_000, 6_000..18_000));
         let silent = Clip::new(&AudioFrame::silence(FORMAT, Duration::from_secs(1)));
         assert!(silent.voiced.is_empty());
     }

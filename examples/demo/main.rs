@@ -133,21 +133,10 @@ fn tell(failure: &Failure) -> ExitCode {
 
 /// Asks to stop at the first signal, and stops at the second.
 async fn signals(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.is_cancelled() {
-            std::process::exit(130);
-        }
-        stop.cancel();
-    }
+    stella_agent::shutdown_requested().await;
+    stop.cancel();
+    stella_agent::shutdown_requested().await;
+    std::process::exit(130);
 }
 
 async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(), Failure> {
@@ -162,7 +151,7 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
         return Ok(());
     }
     let progress = Progress::new(start);
-    let play = Play { clip: Clip::new(&speech), own: own.is_some() };
+    let play = Play { clip: Clip::recorded(&speech), own: own.is_some() };
     let set = Stage::set(args, &cache, progress.clone());
     let mut stage = tokio::select! {
         biased;

@@ -93,19 +93,19 @@ impl Director {
     }
 
     /// The whole script.
-    pub(crate) async fn play_script(&mut self, recorded: &Clip, tts: impl Tts + Clone + 'static) -> Result<()> {
+    pub(crate) async fn play_script(&mut self, recorded: &Clip, tts: Arc<dyn Tts>) -> Result<()> {
         // Synthesised while the recorded speech is played, so that nobody waits for it.
         let mut lines = Lines::prepare(tts, [QUESTIONS[0], QUESTIONS[1], REQUEST, INTERRUPTION]);
         self.progress.line("user", format!("(plays {:.0} s of recorded speech)", recorded.duration().as_secs_f64()));
-        let ended = self.say("reading", recorded).await?;
-        self.answered(ended).await?;
+        let read = self.say("reading", recorded).await?;
+        self.answered(read.first).await?;
         for _ in QUESTIONS {
-            let ended = self.say("question", &lines.next().await?).await?;
-            self.answered(ended).await?;
+            let asked = self.say("question", &lines.next().await?).await?;
+            self.answered(asked.first).await?;
         }
-        let ended = self.say("request", &lines.next().await?).await?;
+        let asked = self.say("request", &lines.next().await?).await?;
         let over = lines.next().await?;
-        self.talk_over(ended, &over).await
+        self.talk_over(asked.last, &over).await
     }
 
     /// Plays a file and waits until all of it is answered.
@@ -127,23 +127,25 @@ impl Director {
     }
 
     /// Speaks, and returns when the last voiced sample was spoken.
-    async fn say(&mut self, name: &'static str, clip: &Clip) -> Result<Instant> {
+    async fn say(&mut self, name: &'static str, clip: &Clip) -> Result<Act> {
         let mut speech = self.user.say(clip)?;
         let limit = clip.duration() + Duration::from_secs(5);
         let both = async { anyhow::Ok((speech.begun().await?, speech.ended().await?)) };
         let (first, last) = tokio::time::timeout(limit, both).await.context("the microphone is stuck")??;
-        self.record.acts.push(Act { name, first, last });
-        Ok(last)
+        let act = Act { name, first, last };
+        self.record.acts.push(act.clone());
+        Ok(act)
     }
 
-    /// Waits until what was said before `ended` is answered to the end.
-    async fn answered(&mut self, ended: Instant) -> Result<()> {
+    /// Waits until all that was said since `begun` is answered to the end.
+    async fn answered(&mut self, begun: Instant) -> Result<()> {
         let done = |scene: &Scene| {
             let answered = |turn: &Turn| {
                 matches!(turn.outcome, Some(TurnOutcome::Answered { .. }))
                     && scene.talk.reply_to(turn.id).is_some_and(|reply| reply.ended.is_some())
             };
-            scene.talk.turns_since(ended).any(answered) && scene.rests_for(Duration::from_millis(400))
+            let mut turns = scene.talk.turns_since(begun).peekable();
+            turns.peek().is_some() && turns.all(answered) && scene.rests_for(Duration::from_millis(800))
         };
         self.until(ANSWER_BY, "the user got no answer", done).await
     }
@@ -165,11 +167,10 @@ impl Director {
             bail!("the agent's story was too short to talk over it: {:?}", reply.text());
         }
         self.progress.line("user", "(talks over the agent)");
-        let ended = self.say("interruption", clip).await?;
+        let act = self.say("interruption", clip).await?;
         let id = reply.id;
         let over = move |scene: &Scene| scene.talk.replies.iter().any(|r| r.id == id && r.ended.is_some());
         self.until(ANSWER_BY, "the agent did not stop", over).await?;
-        let begun = self.record.acts.last().map_or(asked, |act| act.first);
         let talked_over = {
             let scene = self.scene.borrow();
             let Some((stopped, end)) = scene.talk.replies.iter().find(|r| r.id == id).and_then(|r| r.ended) else {
@@ -178,14 +179,14 @@ impl Director {
             if end != ReplyEnd::Interrupted {
                 bail!("the agent was not interrupted: its story ended as {end:?}");
             }
-            let last = scene.ear.last_within(begun, stopped.max(ended));
-            let to_silence = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(begun));
+            let last = scene.ear.last_within(act.first, stopped.max(act.last));
+            let to_silence = last.map_or(Duration::ZERO, |last| last.saturating_duration_since(act.first));
             TalkedOver { reply: id, to_silence }
         };
         let ms = talked_over.to_silence.as_millis();
         self.progress.line("user", format!("(the agent was silent {ms} ms after the user's first sound)"));
         self.record.talked_over = Some(talked_over);
-        self.answered(ended).await
+        self.answered(act.first).await
     }
 
     /// Waits for something to become true.
@@ -218,13 +219,13 @@ struct Lines {
 }
 
 impl Lines {
-    fn prepare(tts: impl Tts + 'static, texts: [&'static str; 4]) -> Self {
+    fn prepare(tts: Arc<dyn Tts>, texts: [&'static str; 4]) -> Self {
         let (sender, receiver) = tokio::sync::mpsc::channel(texts.len());
         let task = tokio::spawn(async move {
             for text in texts {
                 let request = TtsRequest { voice: Some(VOICE.to_owned()), ..TtsRequest::new(text) };
                 let clip = async {
-                    let samples = speak(&tts, request).await.context("the user's voice failed")?;
+                    let samples = speak(&*tts, request).await.context("the user's voice failed")?;
                     Ok(Clip::new(&AudioFrame::new(FORMAT, samples)?))
                 };
                 if sender.send(clip.await).await.is_err() {

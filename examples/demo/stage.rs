@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use stella_agent::{
     SessionEvent,
+    local::LocalModels,
     transport::room::{RoomOptions, RoomTransport},
 };
 use stella_core::engine::CloseReason;
@@ -20,7 +21,7 @@ use tokio::{
 
 use super::{
     Args,
-    agent::{self, LlmAddress, Models},
+    agent::{self, LlmAddress},
     clip::Clip,
     first_word, peers,
     progress::Progress,
@@ -44,7 +45,7 @@ pub(crate) struct Play {
 /// Both sides in one room.
 pub(crate) struct Stage {
     director: Director,
-    models: Models,
+    models: LocalModels,
     meter: Meter,
     recording: Recording,
     agent: Option<JoinHandle<()>>,
@@ -68,21 +69,16 @@ impl Stage {
         let (scene, watched) = watch::channel(Scene::default());
         let recording = Recording::start();
         progress.line("demo", "loads the models and joins the room");
-        let loading = {
-            let cache = cache.clone();
-            tokio::task::spawn_blocking(move || Models::load(&cache))
-        };
-        let models = async { loading.await.context("loading the models broke down")?.context("a model is missing") };
+        let models = agent::models(cache.clone(), address);
         let user = User::join(&args.url, &user_token, scene.clone(), recording.clone());
-        let llm = agent::language_model(&address);
         let transport = async {
             let joined = RoomTransport::connect(&args.url, &agent_token, RoomOptions::default()).await;
             joined.context("the agent cannot join the room")
         };
-        let (models, user, llm, transport) = tokio::try_join!(models, user, llm, transport)?;
+        let (models, user, transport) = tokio::try_join!(models, user, transport)?;
         progress.line("demo", "the models are loaded, both sides are in the room");
         let meter = Meter::default();
-        let session = agent::session(&models, llm, meter.clone())?;
+        let session = agent::session(&models, meter.clone())?;
         let handle = session.handle();
         tokio::spawn(follow(handle.events(), scene.clone(), progress.clone()));
         let agent = tokio::spawn(async move {

@@ -67,13 +67,13 @@ impl Meter {
 
 /// A synthesiser whose work is metered.
 #[derive(Debug)]
-pub(crate) struct Metered<T> {
-    pub(crate) inner: T,
+pub(crate) struct Metered {
+    pub(crate) inner: Arc<dyn Tts>,
     pub(crate) meter: Meter,
 }
 
 #[async_trait]
-impl<T: Tts> Tts for Metered<T> {
+impl Tts for Metered {
     fn name(&self) -> &'static str {
         self.inner.name()
     }

@@ -1,0 +1,122 @@
+//! The figures of a run, each beside its peer, as JSON and as a table.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::machine::Machine;
+
+/// One figure. Less is better in all of them.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    /// How often it was measured; the value is the median.
+    pub(crate) runs: usize,
+    /// Whose figure it stands beside. It comes from the reference, not from this run.
+    pub(crate) peer: Option<&'static str>,
+    pub(crate) peer_value: Option<f64>,
+    /// Ours divided by the peer's.
+    pub(crate) ratio: Option<f64>,
+}
+
+impl Figure {
+    /// A figure without a peer.
+    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str, runs: usize) -> Self {
+        Self { name: name.into(), value: round(value), unit, runs, peer: None, peer_value: None, ratio: None }
+    }
+
+    /// Puts it beside a peer's, in the same unit.
+    pub(crate) fn beside(self, peer: &'static str, peer_value: f64) -> Self {
+        let ratio = Some(round(self.value / peer_value));
+        Self { peer: Some(peer), peer_value: Some(peer_value), ratio, ..self }
+    }
+}
+
+/// All figures of one run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) name: &'static str,
+    pub(crate) when: String,
+    pub(crate) machine: Machine,
+    pub(crate) load_before: f64,
+    pub(crate) load_after: f64,
+    /// Where the peers' values are from.
+    pub(crate) peer_values: &'static str,
+    pub(crate) figures: Vec<Figure>,
+    /// Servers and models of this run.
+    pub(crate) peers: Value,
+}
+
+impl Report {
+    /// Writes it.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).context("the report cannot be written as JSON")?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Prints it for people.
+    pub(crate) fn print(&self) {
+        println!("\n{:<58}{:>10}  {:<11}{:>5}{:>10}{:>8}  peer", "figure", "value", "unit", "runs", "peer's", "ratio");
+        for figure in &self.figures {
+            let number = |value: Option<f64>| value.map_or(String::new(), show);
+            println!(
+                "{:<58}{:>10}  {:<11}{:>5}{:>10}{:>8}  {}",
+                figure.name,
+                show(figure.value),
+                figure.unit,
+                figure.runs,
+                number(figure.peer_value),
+                number(figure.ratio),
+                figure.peer.unwrap_or_default()
+            );
+        }
+        println!("\npeers' values: {}", self.peer_values);
+        println!("load before {:.2}, after {:.2}", self.load_before, self.load_after);
+    }
+}
+
+/// The median; the mean of the two middle ones of an even count. Zero without values.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+fn show(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// To five places: more would only look exact.
+fn round(value: f64) -> f64 {
+    (value * 100_000.0).round() / 100_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_ours_by_theirs() {
+        let figure = Figure::new("x", 2.0, "s", 3).beside("them", 4.0);
+        assert_eq!((figure.ratio, figure.peer_value), (Some(0.5), Some(4.0)));
+    }
+
+    #[test]
+    fn medians_of_odd_and_even_counts() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0]) - 2.5).abs() < 1e-9);
+        assert!(median(Vec::new()).abs() < 1e-9);
+    }
+}

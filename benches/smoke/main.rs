@@ -1,0 +1,132 @@
+//! A first table of figures beside those of peers: what a participant costs, how long joining takes, how fast an agent
+//! with scripted providers answers and falls silent, how fast each model is.
+//!
+//! `cargo xtask bench smoke` starts the servers it needs and runs it.
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod caller;
+#[path = "../../examples/demo/clip.rs"]
+#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
+mod clip;
+mod connect;
+#[path = "../../examples/demo/ear.rs"]
+#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
+mod ear;
+mod figures;
+mod machine;
+mod models;
+mod participants;
+mod response;
+mod rooms;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use stella_providers::runtime::Cache;
+
+use self::{
+    figures::{Figure, Report},
+    machine::{Machine, load},
+    rooms::Rooms,
+};
+
+/// Limit for the whole run.
+const ALL_BY: Duration = Duration::from_secs(600);
+
+/// Measures participants, responses and models beside their peers.
+#[derive(Debug, Parser)]
+#[command(name = "smoke")]
+struct Args {
+    /// Write the figures as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Measure only these: connect, participants, response, models
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Address of the LiveKit server
+    #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880", value_name = "URL")]
+    url: String,
+    /// API key of the LiveKit server
+    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey", value_name = "KEY")]
+    api_key: String,
+    /// API secret of the LiveKit server
+    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true, value_name = "SECRET")]
+    api_secret: String,
+    /// Base address of an OpenAI-compatible language model; without one, none is measured
+    #[arg(long, env = "STELLA_LLM_URL", value_name = "URL")]
+    llm_url: Option<String>,
+    /// The model to ask for
+    #[arg(long, env = "STELLA_LLM_MODEL", default_value = "default", value_name = "NAME")]
+    llm_model: String,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    let run = || -> Result<()> {
+        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        let result = runtime.block_on(async {
+            tokio::select! {
+                result = tokio::time::timeout(ALL_BY, run(&args)) => result.context("the benchmark takes too long")?,
+                () = stella_agent::shutdown_requested() => anyhow::bail!("stopped"),
+            }
+        });
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        result
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<()> {
+    let load_before = load();
+    let when = jiff::Timestamp::now().to_string();
+    let rooms = Rooms::new(&args.url, &args.api_key, &args.api_secret);
+    let cache = Cache::from_env();
+    let wanted = |part: &str| args.only.is_empty() || args.only.iter().any(|only| only == part);
+    let mut figures: Vec<Figure> = Vec::new();
+    // Memory first, before any model is loaded.
+    if wanted("participants") {
+        println!("participants: memory and processor time of 1, 10, 20 (about a minute)");
+        figures.extend(participants::measure(&rooms).await.context("participants")?);
+    }
+    if wanted("connect") {
+        println!("connect: joining rooms");
+        figures.extend(connect::measure(&rooms).await.context("connect")?);
+    }
+    if wanted("response") {
+        println!("response: an agent with scripted providers in a room (about a minute and a half)");
+        figures.extend(response::measure(&rooms, &cache).await.context("response")?);
+    }
+    if wanted("models") {
+        println!("models: each on its own");
+        let llm = args.llm_url.as_deref().map(|url| (url, args.llm_model.as_str()));
+        figures.extend(models::measure(&cache, llm).await.context("models")?);
+    }
+    let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
+    let report = Report {
+        name: "smoke",
+        when,
+        machine: Machine::this(),
+        load_before,
+        load_after: load(),
+        peer_values: "from the reference, not from this run",
+        figures,
+        peers: peers.unwrap_or_default(),
+    };
+    report.print();
+    match &args.report {
+        Some(path) => report.write(path),
+        None => Ok(()),
+    }
+}
