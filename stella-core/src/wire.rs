@@ -85,8 +85,7 @@ mod tests {
 
     #[test]
     fn transcription_attributes_come_back() {
-        let attributes =
-            TranscriptionAttributes { segment: "SG_1".into(), track: Some("TR_1".into()), is_final: true };
+        let attributes = TranscriptionAttributes { segment: "SG_1".into(), track: Some("TR_1".into()), is_final: true };
         assert_eq!(TranscriptionAttributes::from_map(&attributes.to_map()), Some(attributes));
         assert_eq!(TranscriptionAttributes::from_map(&HashMap::new()), None);
     }
