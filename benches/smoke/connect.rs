@@ -3,11 +3,9 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use stella_benches::figures::{Figure, median};
 
-use super::{
-    figures::{Figure, median},
-    rooms::{Rooms, leave},
-};
+use super::rooms::{Rooms, leave};
 
 /// Joins, one after the other, each into a room of its own.
 const JOINS: usize = 15;

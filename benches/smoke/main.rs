@@ -13,8 +13,6 @@ mod connect;
 #[path = "../../examples/demo/ear.rs"]
 #[allow(dead_code, reason = "shared with the demo, which uses all of it")]
 mod ear;
-mod figures;
-mod machine;
 mod models;
 mod participants;
 mod response;
@@ -24,13 +22,13 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use stella_providers::runtime::Cache;
-
-use self::{
+use stella_benches::{
     figures::{Figure, Report},
     machine::{Machine, load},
-    rooms::Rooms,
 };
+use stella_providers::runtime::Cache;
+
+use self::rooms::Rooms;
 
 /// Limit for the whole run.
 const ALL_BY: Duration = Duration::from_secs(600);

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
+use stella_benches::figures::{Figure, median};
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
     chat::{ChatContext, Role},
@@ -25,8 +26,6 @@ use stella_providers::{
     silero::Silero,
     smart_turn::SmartTurn,
 };
-
-use super::figures::{Figure, median};
 
 /// Runs of each slow model.
 const RUNS: usize = 5;

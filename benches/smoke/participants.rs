@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use stella_benches::{
+    figures::Figure,
+    machine::{cpu, memory_kb, threads},
+};
 use stella_core::audio::{AudioFormat, AudioFrame};
 use stella_rtc::{AudioPublishOptions, AudioSink, EventStream, RtcEvent, RtcSession};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{
-    figures::Figure,
-    machine::{cpu, memory_kb, threads},
-    rooms::{Rooms, leave},
-};
+use super::rooms::{Rooms, leave};
 
 /// How many participants there are, step by step. From two on, two share a room and hear each other.
 const STEPS: [usize; 3] = [1, 10, 20];
@@ -127,7 +127,8 @@ fn hum(n: usize) -> Vec<i16> {
     (0..480)
         .map(|m| {
             let t = (n * 480 + m) as f64 / 24_000.0;
-            let voice: f64 = (1..=12).map(|k| (t * 130.0 * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k)).sum();
+            let voice: f64 =
+                (1..=12).map(|k| (t * 130.0 * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k)).sum();
             (voice * (t * 4.0 * std::f64::consts::PI).sin().abs() * 6_000.0) as i16
         })
         .collect()

@@ -11,6 +11,7 @@ use stella_agent::{
     testing::TokioTimer,
     transport::room::{RoomOptions, RoomTransport},
 };
+use stella_benches::figures::{Figure, median};
 use stella_core::{
     audio::AudioFormat,
     engine::{CloseReason, Event, Options, TurnLatency},
@@ -21,7 +22,6 @@ use stella_providers::{runtime::Cache, silero::Silero};
 use super::{
     caller::Caller,
     clip::{Clip, WINDOW, audible},
-    figures::{Figure, median},
     rooms::Rooms,
 };
 
@@ -50,7 +50,10 @@ pub(crate) async fn measure(rooms: &Rooms, cache: &Cache) -> Result<Vec<Figure>>
     let agent = tokio::spawn(session.run(transport));
     let (user, user_events) = rooms.join(&room, "user").await?;
     let mut user = Caller::new(user, user_events).await?;
-    let entered = async { while !matches!(events.recv().await?, SessionEvent::Entered) {} anyhow::Ok(()) };
+    let entered = async {
+        while !matches!(events.recv().await?, SessionEvent::Entered) {}
+        anyhow::Ok(())
+    };
     tokio::time::timeout(Duration::from_secs(10), entered).await.context("the agent did not enter")??;
     let (mut responses, mut silences) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -58,7 +61,8 @@ pub(crate) async fn measure(rooms: &Rooms, cache: &Cache) -> Result<Vec<Figure>>
         user.until("the answer", |ear| ear.first_from(last).is_some()).await?;
         let first = user.heard(|ear| ear.first_from(last)).context("no answer")?;
         responses.push(ms(first - last));
-        user.until("more of the answer", |ear| ear.audible_since(last) >= PATIENCE && ear.is_audible(Duration::ZERO)).await?;
+        user.until("more of the answer", |ear| ear.audible_since(last) >= PATIENCE && ear.is_audible(Duration::ZERO))
+            .await?;
         let (over, ended) = user.say(&speech).await?;
         let quiet = Duration::from_millis(300);
         let silent = user.heard(|ear| ear.last_within(over, ended)).context("the agent was silent before")?;

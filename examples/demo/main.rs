@@ -248,7 +248,9 @@ fn since_command() -> Option<Duration> {
 /// The peers that `cargo xtask demo` has started, and the language model if it is another.
 fn peers(args: &Args) -> Result<serde_json::Value> {
     let Ok(text) = std::env::var("STELLA_PEERS") else {
-        return Ok(serde_json::json!([{ "name": "livekit-server", "url": args.url }, { "name": "llm", "url": args.llm_url, "model": args.llm_model }]));
+        return Ok(
+            serde_json::json!([{ "name": "livekit-server", "url": args.url }, { "name": "llm", "url": args.llm_url, "model": args.llm_model }]),
+        );
     };
     let mut peers: Vec<serde_json::Value> = serde_json::from_str(&text).context("STELLA_PEERS is no list")?;
     if peers.iter().all(|peer| peer.get("model").is_none()) {

@@ -245,7 +245,13 @@ impl Report {
 
     fn print_latency(&self) {
         print("\nLatency in ms, from the user's last sound to the agent's first");
-        print(format!("  {:<30}{:>9}{:>9}{}", "turn", "response", "heard", STAGES.map(|s| format!("{s:>17}")).concat()));
+        print(format!(
+            "  {:<30}{:>9}{:>9}{}",
+            "turn",
+            "response",
+            "heard",
+            STAGES.map(|s| format!("{s:>17}")).concat()
+        ));
         let row = |name: &str, response: Option<u64>, heard: Option<u64>, stages: Option<Stages>| {
             let cell = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
             let parts = stages.map_or([None; 5], |stages| stages.list().map(Some));
@@ -310,7 +316,8 @@ fn compare(scene: &Scene, record: &Record, said: &str) -> Option<Comparison> {
 }
 
 fn playback(sources: &Sources<'_>) -> Playback {
-    let mut playback = Playback { tts_real_time_factor: sources.meter.real_time_factor().map(round), ..Playback::default() };
+    let mut playback =
+        Playback { tts_real_time_factor: sources.meter.real_time_factor().map(round), ..Playback::default() };
     let ear = &sources.scene.ear;
     for reply in &sources.scene.talk.replies {
         let (Some(audible), Some((ended, end))) = (reply.audible, reply.ended) else { continue };

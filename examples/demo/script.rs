@@ -86,8 +86,7 @@ impl Director {
     /// Waits until the agent has greeted.
     pub(crate) async fn hear_greeting(&mut self) -> Result<()> {
         let rests = |scene: &Scene| {
-            scene.talk.replies.first().is_some_and(|r| r.ended.is_some())
-                && scene.rests_for(Duration::from_millis(300))
+            scene.talk.replies.first().is_some_and(|r| r.ended.is_some()) && scene.rests_for(Duration::from_millis(300))
         };
         self.until(Duration::from_secs(20), "the agent's greeting did not end", rests).await
     }
@@ -202,7 +201,8 @@ impl Director {
                     bail!("{problem}: {reason}");
                 }
                 if Instant::now() >= deadline {
-                    let failed = scene.talk.failures.last().map(|(stage, error)| format!(" ({stage:?} failed: {error})"));
+                    let failed =
+                        scene.talk.failures.last().map(|(stage, error)| format!(" ({stage:?} failed: {error})"));
                     bail!("{problem} within {} s{}", within.as_secs(), failed.unwrap_or_default());
                 }
             }

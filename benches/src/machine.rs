@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// What the figures were measured on.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Machine {
+pub struct Machine {
     cpu: String,
     cores: usize,
     memory_mb: u64,
@@ -16,7 +16,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// This machine.
-    pub(crate) fn this() -> Self {
+    #[must_use]
+    pub fn this() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let field = |text: &str, name: &str| {
             let line = text.lines().find(|line| line.starts_with(name));
@@ -36,20 +37,27 @@ fn kilobytes(text: &str) -> u64 {
 }
 
 /// Load of the last minute.
-pub(crate) fn load() -> f64 {
+#[must_use]
+pub fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or_default()
 }
 
 /// Proportional set size of this process in kilobytes: its own memory, and its share of what it shares.
-pub(crate) fn memory_kb() -> Result<f64> {
+///
+/// # Errors
+/// If the system does not tell.
+pub fn memory_kb() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").context("cannot read this process's memory")?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no PSS is given")?;
     Ok(kilobytes(line) as f64)
 }
 
 /// Processor time of this process so far.
-pub(crate) fn cpu() -> Result<Duration> {
+///
+/// # Errors
+/// If the system does not tell.
+pub fn cpu() -> Result<Duration> {
     let text = std::fs::read_to_string("/proc/self/stat").context("cannot read this process's processor time")?;
     // The name in parentheses may hold spaces; times are fields 14 and 15 of the line, in hundredths of a second.
     let after = text.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
@@ -58,7 +66,8 @@ pub(crate) fn cpu() -> Result<Duration> {
 }
 
 /// Threads of this process.
-pub(crate) fn threads() -> usize {
+#[must_use]
+pub fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or_default()
 }
 

@@ -6,31 +6,37 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::machine::Machine;
+use crate::machine::Machine;
 
 /// One figure. Less is better in all of them.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Figure {
-    pub(crate) name: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// The value, in `unit`.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
     /// How often it was measured; the value is the median.
-    pub(crate) runs: usize,
-    /// Whose figure it stands beside. It comes from the reference, not from this run.
-    pub(crate) peer: Option<&'static str>,
-    pub(crate) peer_value: Option<f64>,
+    pub runs: usize,
+    /// Whose figure it stands beside. [`Report::peer_values`] says where it is from.
+    pub peer: Option<&'static str>,
+    /// Theirs, in the same unit.
+    pub peer_value: Option<f64>,
     /// Ours divided by the peer's.
-    pub(crate) ratio: Option<f64>,
+    pub ratio: Option<f64>,
 }
 
 impl Figure {
     /// A figure without a peer.
-    pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str, runs: usize) -> Self {
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str, runs: usize) -> Self {
         Self { name: name.into(), value: round(value), unit, runs, peer: None, peer_value: None, ratio: None }
     }
 
     /// Puts it beside a peer's, in the same unit.
-    pub(crate) fn beside(self, peer: &'static str, peer_value: f64) -> Self {
+    #[must_use]
+    pub fn beside(self, peer: &'static str, peer_value: f64) -> Self {
         let ratio = Some(round(self.value / peer_value));
         Self { peer: Some(peer), peer_value: Some(peer_value), ratio, ..self }
     }
@@ -38,28 +44,37 @@ impl Figure {
 
 /// All figures of one run.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    pub(crate) name: &'static str,
-    pub(crate) when: String,
-    pub(crate) machine: Machine,
-    pub(crate) load_before: f64,
-    pub(crate) load_after: f64,
+pub struct Report {
+    /// Name of the benchmark.
+    pub name: &'static str,
+    /// When it began.
+    pub when: String,
+    /// What it ran on.
+    pub machine: Machine,
+    /// Load of the minute before.
+    pub load_before: f64,
+    /// Load of its last minute.
+    pub load_after: f64,
     /// Where the peers' values are from.
-    pub(crate) peer_values: &'static str,
-    pub(crate) figures: Vec<Figure>,
+    pub peer_values: &'static str,
+    /// What was measured.
+    pub figures: Vec<Figure>,
     /// Servers and models of this run.
-    pub(crate) peers: Value,
+    pub peers: Value,
 }
 
 impl Report {
     /// Writes it.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("the report cannot be written as JSON")?;
         std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Prints it for people.
-    pub(crate) fn print(&self) {
+    pub fn print(&self) {
         println!("\n{:<58}{:>10}  {:<11}{:>5}{:>10}{:>8}  peer", "figure", "value", "unit", "runs", "peer's", "ratio");
         for figure in &self.figures {
             let number = |value: Option<f64>| value.map_or(String::new(), show);
@@ -80,7 +95,8 @@ impl Report {
 }
 
 /// The median; the mean of the two middle ones of an even count. Zero without values.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

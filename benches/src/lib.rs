@@ -1,0 +1,6 @@
+//! What all benchmarks share: their figures, and what they run on.
+
+#![allow(clippy::print_stdout, reason = "for programs of the terminal")]
+
+pub mod figures;
+pub mod machine;
