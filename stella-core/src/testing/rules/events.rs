@@ -1,0 +1,192 @@
+//! What must hold of each event.
+
+use std::time::Duration;
+
+use super::{
+    Broken, Rule,
+    books::{Expected, Fate, Playing, Rules, TurnBook, Words, sounds},
+};
+use crate::{
+    chat::{ChatItem, Role},
+    engine::{AgentState, DiscardReason, Event, Input, ReplyEnd, Source, UserState},
+    id::ReplyId,
+};
+
+impl Rules {
+    pub(super) fn event(&mut self, event: &Event, input: &Input) -> Result<(), Broken> {
+        match event {
+            Event::UserState(state) => {
+                let edge = match (self.user, *state) {
+                    (UserState::Speaking, UserState::Away) => false,
+                    (before, after) => before != after,
+                };
+                self.check(Rule::I14, edge, || format!("the user goes from {:?} to {state:?}", self.user))?;
+                self.user = *state;
+            }
+            Event::AgentState(state) => {
+                let edge = match (self.agent, *state) {
+                    (AgentState::Listening, AgentState::Speaking) => false,
+                    (before, after) => before != after,
+                };
+                self.check(Rule::I14, edge, || format!("the agent goes from {:?} to {state:?}", self.agent))?;
+                self.agent = *state;
+            }
+            Event::MessageAccepted { message } => match input {
+                Input::Typed { speaker, message: typed, text, .. } if typed == message => {
+                    let (source, text) = (Source::Message(*message), Expected::Exactly(text.trim().to_owned()));
+                    self.words.push(Words { source, speaker: *speaker, text, fate: Fate::Open });
+                }
+                _ => return self.broken(Rule::I8, format!("{message} is accepted, but not typed")),
+            },
+            Event::Discarded { source, text, reason } => {
+                if let (Source::Message(_), Input::Typed { speaker, text: typed, .. }) = (source, input)
+                    && self.words.iter().all(|w| w.source != *source)
+                {
+                    let text = if *reason == DiscardReason::Noise { String::new() } else { typed.trim().to_owned() };
+                    let text = Expected::Exactly(text);
+                    self.words.push(Words { source: *source, speaker: *speaker, text, fate: Fate::Open });
+                }
+                self.filed(*source, text, Fate::Discarded)?;
+            }
+            Event::TurnCommitted { turn, parts } => self.committed(*turn, parts)?,
+            Event::TurnEnded { turn, outcome } => self.turn_ended(*turn, outcome)?,
+            Event::ReplyStarted { reply, turn } => {
+                let book = self.replies.entry(*reply).or_default();
+                let fresh = !book.started && !book.ended;
+                (book.started, book.turn) = (true, *turn);
+                self.check(Rule::I2, fresh, || format!("{reply} started twice"))?;
+                let open = turn.is_none_or(|t| self.turns.get(&t).is_some_and(|t| t.outcome.is_none()));
+                self.check(Rule::I1, open, || format!("{reply} answers {turn:?}, which is not open"))?;
+                let others: Vec<_> = self.live().filter(|id| id != reply).collect();
+                self.check(Rule::I2, others.is_empty(), || format!("{reply} started beside {others:?}"))?;
+            }
+            Event::AgentSpoke { reply, text } => self.spoke(*reply, text)?,
+            Event::AgentUnspoken { reply, .. } => {
+                let started = self.replies.get(reply).is_some_and(|r| r.started && !r.ended);
+                self.check(Rule::I10, started, || format!("{reply} is shown before it is certain"))?;
+            }
+            Event::ReplyEnded { reply, end, heard, .. } => self.reply_ended(*reply, *end, heard)?,
+            Event::Overlap { reply, .. } => {
+                let now = self.now;
+                let book = self.replies.entry(*reply).or_default();
+                let firm = book.interruptible == Some(false);
+                if book.playing != Playing::Sounding {
+                    book.held.get_or_insert(now); // else the command follows
+                }
+                self.check(Rule::I13, !firm, || format!("{reply} is held"))?;
+            }
+            Event::FalseInterruption { reply, .. } => {
+                let book = self.replies.entry(*reply).or_default();
+                if book.playing != Playing::Sounding {
+                    book.held = None;
+                }
+            }
+            Event::Interrupted { reply, .. } => {
+                let firm = self.replies.get(reply).is_some_and(|r| r.interruptible == Some(false));
+                let forced = matches!(input, Input::Interrupt { force: true } | Input::End { .. });
+                self.check(Rule::I13, !firm || forced, || format!("{reply} is interrupted"))?;
+            }
+            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::Assistant => {
+                self.remembered.push(message.clone());
+            }
+            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::User => {
+                let said = |t: &TurnBook| t.parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
+                let mut open = self.turns.values_mut().filter(|t| t.outcome.is_none());
+                if let Some(turn) = open.find(|t| said(t) == message.text) {
+                    turn.recorded += 1;
+                }
+            }
+            Event::Latency(latency) => {
+                let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
+                let (response, book) = (latency.response(), self.replies.get(&latency.reply));
+                self.check(Rule::I15, sum == response, || format!("{sum:?} of gaps, {response:?} of response"))?;
+                let now = latency.first_sample == self.now;
+                self.check(Rule::I15, now, || format!("the first sample was sent {}", latency.first_sample))?;
+                let token = book.and_then(|b| b.first_token);
+                let same = token == Some(latency.first_token);
+                self.check(Rule::I15, same, || format!("first token {token:?}, told {}", latency.first_token))?;
+                let audio = book.and_then(|b| b.first_audio);
+                let same = audio == Some(latency.first_audio);
+                self.check(Rule::I15, same, || format!("first audio {audio:?}, told {}", latency.first_audio))?;
+            }
+            Event::Closed { .. } => {
+                self.closed = true;
+                let asked = self.end_by.is_some();
+                self.check(Rule::I7, asked, || "closed, but nobody asked for it".into())?;
+                return self.all_told();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Replies that have begun and not ended.
+    pub(super) fn live(&self) -> impl Iterator<Item = ReplyId> {
+        self.replies.iter().filter(|(_, r)| r.started && !r.ended).map(|(id, _)| *id)
+    }
+
+    /// I5: words are heard only once the playout has come to their segment.
+    pub(super) fn spoke(&mut self, reply: ReplyId, text: &str) -> Result<(), Broken> {
+        let book = self.replies.entry(reply).or_default();
+        book.spoke.push_str(text);
+        let book = &self.replies[&reply];
+        let begun = book.started && !book.ended && book.playing != Playing::No;
+        self.check(Rule::I2, begun, || format!("{reply} is heard, but not played"))?;
+        let mut start = 0u64;
+        let (mut reached, mut passed) = (String::new(), String::new());
+        for segment in &book.segments {
+            if start < book.heard && segment.samples > 0 {
+                reached.push_str(&sounds(&segment.text));
+            }
+            start = start.saturating_add(segment.samples);
+            if segment.done && start <= book.heard {
+                passed.push_str(&sounds(&segment.text));
+            }
+        }
+        let spoken = sounds(&book.spoke);
+        let mut left = reached.chars();
+        let heard = spoken.chars().all(|c| left.any(|l| l == c));
+        self.check(Rule::I5, heard, || format!("{reply} says {spoken:?}, but only {reached:?} was played"))?;
+        let enough = spoken.len() >= passed.len();
+        self.check(Rule::I5, enough, || format!("{reply} says {spoken:?}, but {passed:?} was played"))
+    }
+
+    pub(super) fn reply_ended(&mut self, reply: ReplyId, end: ReplyEnd, heard: &str) -> Result<(), Broken> {
+        let book = self.replies.entry(reply).or_default();
+        let before = book.ended;
+        book.ended = true;
+        book.held = None;
+        let sounding = book.playing == Playing::Sounding;
+        let (started, effects, turn) = (book.started, book.effects, book.turn);
+        let spoke = book.spoke.trim().to_owned();
+        self.check(Rule::I2, !before, || format!("{reply} ended twice"))?;
+        self.check(Rule::I2, !sounding, || format!("{reply} ended, but still sounds"))?;
+        self.check(Rule::I2, started || end == ReplyEnd::RolledBack, || format!("{reply} ended, but never started"))?;
+        let open = self.segments.iter().find(|(_, r)| *r == reply);
+        self.check(Rule::I3, open.is_none(), || format!("{reply} ended, but {open:?} is open"))?;
+        self.check(Rule::I5, heard == spoke, || format!("{reply} ended with {heard:?} heard, told was {spoke:?}"))?;
+        let remembered = std::mem::take(&mut self.remembered);
+        if end == ReplyEnd::RolledBack {
+            let traces = !spoke.is_empty() || effects || !remembered.is_empty();
+            return self.check(Rule::I10, !traces, || format!("{reply} is rolled back, but left a trace"));
+        }
+        let forgotten = self.forgetful && turn.is_none() && remembered.is_empty();
+        let history: String = remembered.iter().map(|m| sounds(&m.text)).collect();
+        let same = forgotten || history == sounds(&spoke);
+        self.check(Rule::I5, same, || format!("{reply} said {spoke:?}, the history has {remembered:?}"))
+    }
+
+    /// I1, I2, I8: nothing is left open at the end.
+    pub(super) fn all_told(&self) -> Result<(), Broken> {
+        let open = self.turns.iter().find(|(_, t)| t.outcome.is_none());
+        self.check(Rule::I1, open.is_none(), || format!("closed without an outcome of {open:?}"))?;
+        let live: Vec<_> = self.live().collect();
+        self.check(Rule::I2, live.is_empty(), || format!("closed while {live:?} goes on"))?;
+        let lost = self.words.iter().find(|w| w.fate == Fate::Open);
+        self.check(Rule::I8, lost.is_none(), || format!("lost: {lost:?}"))?;
+        let open = self.utterances.keys().next();
+        self.check(Rule::I8, open.is_none(), || format!("closed with {open:?} open"))?;
+        let calls = &self.calls;
+        self.check(Rule::I3, calls.is_empty(), || format!("closed with {calls:?} open"))
+    }
+}
