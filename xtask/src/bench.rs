@@ -19,17 +19,29 @@ const PACKAGE: &str = "stella-benches";
 struct Bench {
     name: &'static str,
     about: &'static str,
+    /// Whether it needs the speech models and the Python environment.
+    speech: bool,
     livekit: bool,
     llm: bool,
 }
 
 /// Every benchmark; the program in the package of benchmarks has the same name.
-const BENCHES: &[Bench] = &[Bench {
-    name: "smoke",
-    about: "what a participant costs, how fast it joins, an agent answers and each model runs, beside peers (4 minutes)",
-    livekit: true,
-    llm: true,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "engine",
+        about: "what the conversation engine itself costs: time of one step, memory over 10,000 turns (a minute)",
+        speech: false,
+        livekit: false,
+        llm: false,
+    },
+    Bench {
+        name: "smoke",
+        about: "what a participant costs, how fast it joins, an agent answers and each model runs, beside peers (4 minutes)",
+        speech: true,
+        livekit: true,
+        llm: true,
+    },
+];
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -57,7 +69,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         let names: Vec<&str> = BENCHES.iter().map(|b| b.name).collect();
         bail!("there is no benchmark {name:?}; there are: {}", names.join(", "));
     };
-    let mut parts = vec![Part::System, Part::Python, Part::Speech];
+    let mut parts = vec![Part::System];
+    parts.extend(bench.speech.then_some([Part::Python, Part::Speech]).into_iter().flatten());
     parts.extend(bench.livekit.then_some(Part::LivekitServer));
     parts.extend(bench.llm.then_some(Part::Llm));
     let setup = setup::ensure(&parts)?;
