@@ -139,7 +139,10 @@ impl Dialogue {
         if matches!(kind, Kind::Tool) {
             let call = ToolCall { id: format!("call{number}"), name: "timetable".into(), arguments: "{}".into() };
             self.give(80, Input::ToolCalled { generation: self.generation, call });
-            self.give(5, Input::Generated { generation: self.generation, reason: FinishReason::ToolCalls, usage: None });
+            self.give(
+                5,
+                Input::Generated { generation: self.generation, reason: FinishReason::ToolCalls, usage: None },
+            );
             self.give(120, Input::ToolReturned { call: self.call, output: "9:10, 10:10".into(), is_error: false });
         }
         self.answer(kind);
@@ -147,7 +150,12 @@ impl Dialogue {
             self.answer(Kind::Plain);
         }
         self.give(700, Input::Tick);
-        ensure!(self.made == self.sent && self.sent > 0, "turn {number}: {} of {} samples were sent", self.sent, self.made);
+        ensure!(
+            self.made == self.sent && self.sent > 0,
+            "turn {number}: {} of {} samples were sent",
+            self.sent,
+            self.made
+        );
         Ok(())
     }
 

@@ -4,12 +4,12 @@
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
-mod dialogue;
-mod generated;
-mod times;
 #[path = "../../stella-core/tests/conversation/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use all of it")]
 mod conversation;
+mod dialogue;
+mod generated;
+mod times;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -84,7 +84,8 @@ fn run(args: &Args) -> Result<bool> {
     for &(turn, bytes) in &memory {
         figures.push(Figure::new(format!("memory of the engine after turn {turn}"), bytes as f64 / 1e3, "kB", 1));
     }
-    let after = |share: usize| memory.iter().find(|(turn, _)| *turn == args.turns / share).map_or(0, |(_, bytes)| *bytes);
+    let after =
+        |share: usize| memory.iter().find(|(turn, _)| *turn == args.turns / share).map_or(0, |(_, bytes)| *bytes);
     let growth = after(1) as f64 / after(10).max(1) as f64;
     good &= growth <= GROWTH;
     figures.push(Figure::new("memory at the end, relative to that after a tenth of the turns", growth, "×", 1));
