@@ -64,18 +64,18 @@ fn no_reachable_state_breaks_a_rule() {
     let limit = std::env::var("STELLA_STATES").ok().and_then(|n| n.parse().ok()).unwrap_or(STATES);
     let started = std::time::Instant::now();
     let found = explore(&roots(), limit);
-    println!("{found} in {:.1} s", started.elapsed().as_secs_f64());
     if let Some((broken, story)) = &found.broken {
         panic!("{broken}\n{story}");
     }
+    println!("no rule broken in {found} ({:.1} s)", started.elapsed().as_secs_f64());
     let taken: BTreeSet<String> =
         found.edges.keys().map(|(machine, from, to)| format!("{machine}: {from} > {to}")).collect();
-    println!("steps taken: {taken:#?}");
     let listed = documented();
     let unlisted: Vec<_> = taken.difference(&listed).collect();
     assert!(unlisted.is_empty(), "docs/engine.md does not list {unlisted:?}");
     if limit >= ALL_STEPS {
         let never: Vec<_> = listed.difference(&taken).collect();
         assert!(never.is_empty(), "docs/engine.md lists {never:?}, but nothing leads there");
+        println!("all {} steps of docs/engine.md are taken, and no other", listed.len());
     }
 }

@@ -1,10 +1,14 @@
 //! Generated conversations: every rule of docs/engine.md is checked after every step of each of them.
 //!
 //! All tests check all rules; the name of a test says which rule its conversations strain most. The conversations are
-//! the same in every run; `STELLA_SEED` draws others, `STELLA_CASES` more or fewer of them.
+//! the same in every run; `STELLA_SEED` draws others, `STELLA_CASES` more or fewer of them. Those that ever broke a rule
+//! are kept in `tests/kept/plans.jsonl`, shrunk, and always run first.
 #![cfg(feature = "testing")]
 
 mod conversation;
+mod kept;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use conversation::{Theme, plan};
 use proptest::{
@@ -16,12 +20,16 @@ use stella_core::{
     testing::{
         rules::Rule,
         script::describe,
-        simulation::{Plan, simulate},
+        simulation::{Plan, Simulated, simulate},
     },
 };
 
-/// Conversations of one test.
+/// Conversations of one test: 105,000 in all.
 const CASES: u32 = 7_000;
+
+/// Conversations and inputs that were checked so far, in this process.
+static CONVERSATIONS: AtomicU64 = AtomicU64::new(0);
+static INPUTS: AtomicU64 = AtomicU64::new(0);
 
 const EVERYDAY: Theme = Theme { acts: [10, 2, 2, 1, 1], tools: 1, trouble: 5, review: false };
 
@@ -50,19 +58,38 @@ fn story(plan: &Plan, fault: Option<Fault>) -> String {
     story + &broken.unwrap_or_default()
 }
 
-fn check(theme: Theme, salt: u8) {
+/// Runs a plan, and checks every rule after every step of it.
+fn run(plan: &Plan) -> Result<Simulated, TestCaseError> {
+    let simulated = simulate(plan, None).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    CONVERSATIONS.fetch_add(1, Ordering::Relaxed);
+    INPUTS.fetch_add(simulated.steps as u64, Ordering::Relaxed);
+    match simulated.broken {
+        Some(broken) => Err(TestCaseError::fail(broken.to_string())),
+        None => Ok(simulated),
+    }
+}
+
+/// Checks conversations about a theme, and keeps the shrunk one if a rule is broken.
+fn check_all(theme: Theme, salt: u8, holds: impl Fn(&Plan) -> Result<(), TestCaseError>) {
+    kept::all_hold();
     let cases = variable("STELLA_CASES").unwrap_or(CASES);
-    let result = runner(cases, salt).run(&plan(theme), |plan| {
-        let simulated = simulate(&plan, None).map_err(|error| TestCaseError::fail(error.to_string()))?;
-        match simulated.broken {
-            Some(broken) => Err(TestCaseError::fail(broken.to_string())),
-            None => Ok(()),
-        }
-    });
+    let result = runner(cases, salt).run(&plan(theme), |plan| holds(&plan));
     if let Err(TestError::Fail(reason, plan)) = result {
-        panic!("{}\n{reason}\n{plan:?}", story(&plan, None));
+        let file = kept::keep(&plan, reason.message());
+        panic!("{}\n{reason}\nkept in {file}", story(&plan, None));
     }
     result.expect("cases can be generated");
+    let (conversations, inputs) = (CONVERSATIONS.load(Ordering::Relaxed), INPUTS.load(Ordering::Relaxed));
+    println!("no rule broken in {conversations} generated conversations with {inputs} inputs so far");
+}
+
+fn check(theme: Theme, salt: u8) {
+    check_all(theme, salt, |plan| run(plan).map(drop));
+}
+
+#[test]
+fn kept_conversations_hold() {
+    kept::all_hold();
 }
 
 #[test]
@@ -118,10 +145,9 @@ fn i10_rollbacks_leave_no_trace() {
 /// Every recording of a conversation, written and read again, replays to equal outputs.
 #[test]
 fn i11_every_recording_replays() {
-    let cases = variable("STELLA_CASES").unwrap_or(CASES) / 3;
     let theme = Theme { acts: [8, 4, 4, 1, 6], trouble: 20, tools: 4, review: true };
-    let result = runner(cases, 11).run(&plan(theme), |plan| {
-        let simulated = simulate(&plan, None).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    check_all(theme, 11, |plan| {
+        let simulated = run(plan)?;
         let config = plan.options.clone().validate().map_err(|error| TestCaseError::fail(error.to_string()))?;
         let mut recorder = Recorder::new(Vec::new(), &config)?;
         for record in &simulated.watched.records {
@@ -136,10 +162,6 @@ fn i11_every_recording_replays() {
         prop_assert!(report.closed);
         Ok(())
     });
-    if let Err(TestError::Fail(reason, plan)) = result {
-        panic!("{}\n{reason}\n{plan:?}", story(&plan, None));
-    }
-    result.expect("cases can be generated");
 }
 
 #[test]

@@ -25,6 +25,8 @@ const SDK_CRATE: &str = "stella-rtc-livekit";
 /// The core must stay free of these.
 const CORE: &str = "stella-core";
 const CORE_FORBIDDEN: &[&str] = &["tokio", "hyper", "reqwest", "socket2"];
+/// States of the engine that the proof explores.
+const EXPLORED_STATES: &str = "1000000";
 /// Longest time the building and running of all tests may take together.
 const TESTS_DEADLINE: Duration = Duration::from_secs(50 * 60);
 
@@ -41,6 +43,8 @@ enum Step {
     Features,
     /// Unit, property, contract and documentation tests, and those with real servers
     Tests,
+    /// The conversation engine in a million states, and in as many generated conversations as a plain test run
+    Proof,
     /// The documentation builds without warnings
     Doc,
     /// The back end over the official LiveKit SDK is type-checked
@@ -49,7 +53,7 @@ enum Step {
 
 impl Step {
     const ALL: &[Self] =
-        &[Self::Fmt, Self::Deps, Self::Clippy, Self::Features, Self::Tests, Self::Doc, Self::LivekitSdk];
+        &[Self::Fmt, Self::Deps, Self::Clippy, Self::Features, Self::Tests, Self::Proof, Self::Doc, Self::LivekitSdk];
 
     fn title(self) -> &'static str {
         match self {
@@ -58,6 +62,7 @@ impl Step {
             Self::Clippy => "cargo clippy",
             Self::Features => "each feature alone",
             Self::Tests => "cargo test",
+            Self::Proof => "proof of the conversation engine",
             Self::Doc => "cargo doc",
             Self::LivekitSdk => "type check of stella-rtc-livekit",
         }
@@ -97,6 +102,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
             Step::Deps => dependency_rule(),
             Step::Clippy => clippy(&setup, &members),
             Step::Features => features(&setup, &members),
+            Step::Proof => proof(),
             Step::Doc => doc(&setup, &members),
             Step::LivekitSdk if members.contains_key(SDK_CRATE) => livekit_sdk(),
             Step::LivekitSdk => {
@@ -153,6 +159,22 @@ fn clippy(setup: &Setup, members: &Members) -> Result<()> {
     command.args(["--all-features", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     run_env::files(&mut command, setup);
     check(&mut command)
+}
+
+/// Runs the engine's own proof in full, with its figures printed.
+fn proof() -> Result<()> {
+    let mut command = workspace::cargo("test");
+    command.args([
+        "--quiet",
+        "-p",
+        CORE,
+        "--all-features",
+        "--test",
+        "engine_properties",
+        "--test",
+        "engine_exhaustive",
+    ]);
+    check(command.args(["--", "--nocapture"]).env("STELLA_STATES", EXPLORED_STATES))
 }
 
 fn doc(setup: &Setup, members: &Members) -> Result<()> {

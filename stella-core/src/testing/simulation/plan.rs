@@ -1,5 +1,7 @@
 //! What everybody does in a simulated conversation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{Judge, Options, Overlapping, ReplyOptions, TypedPolicy, Verdict, WordListJudge};
 
 /// What users say and type.
@@ -33,7 +35,7 @@ pub const TEXTS: &[&str] = &[
 pub const TOOLS: &[&str] = &["clock", "order", "archive", "unknown"];
 
 /// What everybody does, and after how many milliseconds. Each list is used from its start, again and again.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Options of the engine.
     pub options: Options,
@@ -85,7 +87,7 @@ impl Judge for ContraryJudge {
 }
 
 /// What the user or the application does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Act {
     /// Somebody speaks for so many milliseconds, and says the phrase of this number.
     Speak(u8, u16, usize),
@@ -118,7 +120,7 @@ pub enum Act {
 }
 
 /// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It is answered.
     Good,
@@ -131,7 +133,7 @@ pub enum Answer {
 }
 
 /// What the model does with one request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
     /// Milliseconds to the first part, and between parts.
     pub first: u16,
@@ -146,7 +148,7 @@ pub struct Generation {
 }
 
 /// What the voice does with one request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Synthesis {
     /// Milliseconds to the first part.
     pub first: u16,
@@ -163,7 +165,7 @@ pub struct Synthesis {
 }
 
 /// How one reply is played.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Playout {
     /// Milliseconds between reports.
     pub every: u16,
@@ -176,7 +178,7 @@ pub struct Playout {
 }
 
 /// What the application says of a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reviewing {
     /// Answer it.
     Accept,
