@@ -110,7 +110,7 @@ impl ChatContext {
     }
 
     /// The items, oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ChatItem> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ChatItem> + DoubleEndedIterator {
         self.items.iter().map(Arc::as_ref)
     }
 
@@ -129,6 +129,27 @@ impl ChatContext {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Length of all texts, in bytes.
+    #[must_use]
+    pub fn characters(&self) -> usize {
+        let length = |item: &ChatItem| match item {
+            ChatItem::Message(message) => message.text.len(),
+            ChatItem::ToolCall(call) => call.name.len() + call.arguments.len(),
+            ChatItem::ToolOutput(output) => output.output.len(),
+        };
+        self.iter().map(length).sum()
+    }
+
+    /// The words of the agent's last message that were not heard, if it was cut off.
+    #[must_use]
+    pub fn unheard(&self) -> Option<&str> {
+        let last = self.iter().rev().find_map(|item| match item {
+            ChatItem::Message(message) if message.role == Role::Assistant => Some(message),
+            _ => None,
+        });
+        last.filter(|message| message.interrupted)?.unheard.as_deref()
     }
 
     /// Drops the oldest items until at most `max` are left, and with them tool outputs whose call is dropped.

@@ -25,6 +25,7 @@ fn text(value: &Value) -> String {
             if millis < 1_000.0 { format!("{millis} ms") } else { format!("{} s", millis / 1e3) }
         }
         Value::Number(number) => format!("{}", number.as_f64().expect("a number") as f32),
+        Value::Null => "none".into(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }

@@ -24,7 +24,7 @@ use stella_core::{
     },
 };
 
-/// Conversations of one test: 105,000 in all.
+/// Conversations of one test: 112,000 in all.
 const CASES: u32 = 7_000;
 
 /// Conversations and inputs that were checked so far, in this process.
@@ -184,6 +184,11 @@ fn i15_latency_adds_up() {
     check(Theme { acts: [10, 4, 0, 0, 0], tools: 2, trouble: 1, review: true }, 15);
 }
 
+#[test]
+fn i16_steering_is_bounded() {
+    check(Theme { acts: [14, 1, 1, 0, 0], trouble: 2, ..EVERYDAY }, 16);
+}
+
 /// Each rule, the engine that breaks it, and the conversations in which it shows.
 const BROKEN: &[(Rule, Fault, Theme)] = &[
     (Rule::I1, Fault::ForgetsOutcomes, EVERYDAY),
@@ -201,6 +206,7 @@ const BROKEN: &[(Rule, Fault, Theme)] = &[
     (Rule::I13, Fault::HoldsFirmReplies, Theme { acts: [6, 0, 6, 0, 0], ..EVERYDAY }),
     (Rule::I14, Fault::RepeatsStates, EVERYDAY),
     (Rule::I15, Fault::ShortensLatency, EVERYDAY),
+    (Rule::I16, Fault::SteersBlindly, EVERYDAY),
 ];
 
 #[test]

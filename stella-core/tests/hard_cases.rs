@@ -2,7 +2,7 @@
 #![cfg(feature = "testing")]
 
 use stella_core::{
-    engine::{Options, timeline},
+    engine::{Command, Options, Output, Recorded, timeline},
     testing::script::{record, run},
 };
 
@@ -225,6 +225,43 @@ fn case_9_a_reply_begun_too_early_leaves_no_trace() {
 }
 
 #[test]
+fn case_8_a_reply_begun_on_stable_interim_text_is_adopted_by_the_final() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.800 interim hello there
+        1.200 silence
+        1.210 score 0.9
+        1.400 text Hi!
+        1.410 generated
+        1.450 audio 12000
+        1.460 synthesized
+        1.500 final Hello there.
+        1.600 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_9_a_reply_begun_on_interim_text_is_withdrawn_by_another_final() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.800 interim hello there
+        1.200 silence
+        1.210 score 0.9
+        1.400 text Hi!
+        1.500 final Hello there, who is it?
+        1.600 text It is me.
+        1.610 generated
+        1.700 audio 12000
+        1.710 synthesized
+        1.800 playout 12000
+    "
+    ));
+}
+
+#[test]
 fn case_10_a_tool_is_cancelled_when_the_user_interrupts() {
     insta::assert_snapshot!(check(
         "
@@ -442,6 +479,61 @@ fn a_timeline_tells_an_interruption_to_whoever_was_not_there() {
         2.400 playout 24000
     ";
     insta::assert_snapshot!(timeline(&record(Options::default(), &format!("{SPEAKING}{script}"))));
+}
+
+#[test]
+fn unheard_words_are_told_the_model_as_unheard() {
+    let mut options = Options::default();
+    options.conversation.show_unheard = true;
+    let script = "
+        0.500 playout 10080
+        0.600 type Go on.
+        0.700 text Three four.
+        0.710 generated
+        0.800 audio 12000
+        0.810 synthesized
+        0.900 playout 12000
+    ";
+    let records = record(options, &format!("{SPEAKING}{script}"));
+    let shown = records.iter().find_map(|record| match &record.what {
+        Recorded::Output(Output::Command(Command::Generate { chat, .. })) => Some(chat.clone()),
+        _ => None,
+    });
+    let shown: Vec<_> = shown.iter().flat_map(|chat| chat.iter().map(|item| format!("{item:?}"))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_budget_steers_by_what_it_measures() {
+    let mut options = Options::default();
+    options.latency.budget = Some(std::time::Duration::from_millis(700));
+    options.latency.turns = 2;
+    let turn = |n: u32| {
+        let at = |ms: u32| f64::from(n * 5_000 + ms) / 1e3;
+        format!(
+            "
+            {} voice
+            {} silence
+            {} final And what is the number after {n}?
+            {} text One.
+            {} generated
+            {} audio 12000
+            {} synthesized
+            {} playout 12000
+            ",
+            at(0),
+            at(1_200),
+            at(1_250),
+            at(1_800),
+            at(1_810),
+            at(1_900),
+            at(1_910),
+            at(1_950)
+        )
+    };
+    let trace = run(options, &(0..6).map(turn).collect::<String>());
+    let told = |line: &&str| line.contains("response") || line.contains("steered");
+    insta::assert_snapshot!(trace.lines().filter(told).collect::<Vec<_>>().join("\n"));
 }
 
 // Found by the generated conversations of engine_properties.rs, and shrunk.

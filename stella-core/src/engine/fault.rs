@@ -37,6 +37,8 @@ pub enum Fault {
     RepeatsStates,
     /// I15: the first sample is said to have been sent when the audio was made.
     ShortensLatency,
+    /// I16: the latency controller goes beyond its bounds.
+    SteersBlindly,
 }
 
 impl Engine {

@@ -27,7 +27,8 @@ impl Engine {
         let speech = (&self.speakers, &self.turn, &self.overlap, self.user_state);
         let replies = (&self.floor, &self.waiting, &self.detached, self.agent_state);
         let rest = (&self.closing, &self.corrections, &self.tools, &self.instructions, self.last_activity);
-        let _ = write!(text, "{speech:?}{replies:?}{rest:?}");
+        let steered = &self.controller;
+        let _ = write!(text, "{speech:?}{replies:?}{rest:?}{steered:?}");
         canonical(&text, self.now.as_millis())
     }
 }

@@ -83,7 +83,8 @@ impl Engine {
             self.command(Command::Score { score: request, speaker, transcript });
         }
         let last_voiced = last_voiced.max(utterance.since).min(self.now);
-        let pause = Pause::new(self.now, last_voiced, score, &self.config.endpointing);
+        let mut pause = Pause::new(self.now, last_voiced, score, &self.endpointing());
+        pause.stable_at = self.stable_at(&utterance.text);
         self.speakers[index].listener = Listener::Pausing { utterance, pause };
         self.active();
         match &mut self.overlap {
@@ -103,6 +104,8 @@ impl Engine {
         let speaker = self.speakers[index].id;
         let listener = &mut self.speakers[index].listener;
         let speaking = listener.is_speaking();
+        let stable_after = self.config.speculation.stable_after;
+        let interim = self.config.speculation.enabled && self.config.speculation.interim;
         let Some(known) = listener.utterance_mut() else { return };
         let before = known.text.clone();
         if !known.transcribe(words, checkpoint, speaking) {
@@ -111,12 +114,16 @@ impl Engine {
         }
         let text = known.text.trim().to_owned();
         let changed = text != before.trim();
-        if known.is_final()
-            && let Some(pause) = listener.pause_mut()
-        {
-            pause.transcribed = Some(now);
+        let is_final = known.is_final();
+        if let Some(pause) = listener.pause_mut() {
+            if is_final {
+                (pause.transcribed, pause.stable_at) = (Some(now), None);
+            } else if changed {
+                pause.stable_at = (interim && !text.is_empty()).then(|| now + stable_after);
+            }
         }
         if changed {
+            self.drop_other_speculation(utterance, &text);
             self.event(Event::UserTranscript { speaker, utterance, text, is_final: false });
         }
         self.weigh_overlap(utterance);
@@ -152,8 +159,22 @@ impl Engine {
         }
     }
 
+    /// When interim text that is known now will have been stable for long enough.
+    fn stable_at(&self, text: &str) -> Option<Timestamp> {
+        let options = &self.config.speculation;
+        let wanted = options.enabled && options.interim && !text.trim().is_empty();
+        wanted.then(|| self.now + options.stable_after)
+    }
+
+    pub(super) fn text_is_stable(&mut self, index: usize) {
+        if let Some(pause) = self.speakers[index].listener.pause_mut() {
+            pause.stable_at = None;
+            self.speculate(index);
+        }
+    }
+
     pub(super) fn scored(&mut self, score: ScoreId, probability: Option<f32>) {
-        let options = self.config.endpointing.clone();
+        let options = self.endpointing();
         let awaited = |speaker: &mut Speaker| match &mut speaker.listener {
             Listener::Pausing { pause, .. } if pause.score == Score::Pending(score) => {
                 pause.scored(probability, &options);
@@ -186,6 +207,8 @@ impl Engine {
                 self.speakers[index].listener = Listener::Ready { utterance, pause, transcript_by };
                 if is_final {
                     self.finish(index);
+                } else {
+                    self.speculate(index);
                 }
             }
             other => self.speakers[index].listener = other,

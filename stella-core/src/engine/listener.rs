@@ -57,6 +57,8 @@ pub(super) struct Pause {
     pub(super) decide_at: Timestamp,
     /// When the final transcript of this pause came.
     pub(super) transcribed: Option<Timestamp>,
+    /// When its interim text will have been stable for long enough; `None` once it was, or without any.
+    pub(super) stable_at: Option<Timestamp>,
 }
 
 /// The end-of-turn score of a pause.
@@ -110,8 +112,15 @@ impl Utterance {
 
 impl Pause {
     pub(super) fn new(now: Timestamp, last_voiced: Timestamp, score: Score, options: &EndpointingOptions) -> Self {
-        let mut pause =
-            Self { last_voiced, noticed: now, score, wait: Wait::Unsure, decide_at: last_voiced, transcribed: None };
+        let mut pause = Self {
+            last_voiced,
+            noticed: now,
+            score,
+            wait: Wait::Unsure,
+            decide_at: last_voiced,
+            transcribed: None,
+            stable_at: None,
+        };
         pause.decide(options);
         pause
     }
@@ -170,6 +179,14 @@ impl Listener {
 
     pub(super) fn is_ready(&self) -> bool {
         matches!(self, Self::Ready { .. })
+    }
+
+    /// When the interim text of the pause will have been stable for long enough.
+    pub(super) fn stable_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Silent | Self::Speaking(_) => None,
+            Self::Pausing { pause, .. } | Self::Ready { pause, .. } => pause.stable_at,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {

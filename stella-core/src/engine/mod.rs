@@ -36,6 +36,7 @@ macro_rules! faulty {
 mod application;
 mod clause;
 mod closing;
+mod controller;
 #[cfg(feature = "testing")]
 mod fault;
 #[cfg(feature = "testing")]
@@ -71,11 +72,13 @@ use std::{
 use crate::{
     chat::{ChatContext, ChatItem},
     id::{CallId, SpeakerId, UtteranceId},
+    llm::TokenUsage,
     time::Timestamp,
     tool::ToolPolicy,
 };
 use {
     closing::Closing,
+    controller::Controller,
     floor::Floor,
     listener::Speaker,
     overlap::Overlap,
@@ -83,14 +86,15 @@ use {
     turn::{Collected, Turn},
 };
 
+pub use controller::{Knob, Steered, Steering, SteeringReason};
 #[cfg(feature = "testing")]
 pub use fault::Fault;
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};
 pub use judge::{Judge, Overlapping, Verdict, WordListJudge};
 pub use latency::{TurnLatency, Wait};
 pub use options::{
-    Config, ConversationOptions, EndpointingOptions, InterruptionOptions, Options, OptionsError, RecoveryOptions,
-    SpeculationOptions, SpeechOptions,
+    Config, ConversationOptions, EndpointingOptions, InterruptionOptions, LatencyOptions, Options, OptionsError,
+    RecoveryOptions, SpeculationOptions, SpeechOptions,
 };
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
@@ -110,6 +114,14 @@ const MAX_DUE: usize = 64;
 pub struct Stats {
     /// Answers to commands that were already answered or cancelled, and inputs after the end.
     pub late: u64,
+    /// Replies that were begun on a probable end of turn.
+    pub speculations: u64,
+    /// Those that turned out to be wanted.
+    pub adopted: u64,
+    /// Replies that were withdrawn without a trace, speculative or not.
+    pub rolled_back: u64,
+    /// Tokens of the replies that were withdrawn. Those of a generation that was cancelled are estimated.
+    pub wasted: TokenUsage,
 }
 
 /// The conversation engine. See the [module](self).
@@ -132,6 +144,7 @@ pub struct Engine {
     floor: Floor,
     overlap: Overlap,
     closing: Closing,
+    controller: Controller,
     /// Replies that wait for the floor, in the order in which they get it.
     waiting: VecDeque<Box<Reply>>,
     /// Tools that go on although their reply is over, and until when.
@@ -166,6 +179,8 @@ impl Ids {
 #[derive(Debug, Clone, Copy)]
 enum Due {
     Listener(usize),
+    /// Interim text of a pause has been stable for long enough.
+    Stable(usize),
     Review,
     Step,
     Synthesis,
@@ -195,6 +210,7 @@ impl Engine {
             floor: Floor::Idle,
             overlap: Overlap::None,
             closing: Closing::Open,
+            controller: Controller::default(),
             waiting: VecDeque::new(),
             detached: Vec::new(),
             corrections: VecDeque::new(),
@@ -255,7 +271,10 @@ impl Engine {
     /// The earliest deadline; of equal ones, the first in this order.
     fn due(&self) -> Option<(Timestamp, Due)> {
         let listeners = self.speakers.iter().enumerate();
-        let listeners = listeners.filter_map(|(i, s)| Some((s.listener.deadline()?, Due::Listener(i))));
+        let listeners = listeners.flat_map(|(i, s)| {
+            let stable = s.listener.stable_at().map(|at| (at, Due::Stable(i)));
+            s.listener.deadline().map(|at| (at, Due::Listener(i))).into_iter().chain(stable)
+        });
         let reply = self.floor.reply();
         let stalled = reply.filter(|_| !self.floor.is_held()).and_then(|r| r.speech.waiting_since());
         let overlap = self.overlap.due(&self.config.interruption);
@@ -289,6 +308,7 @@ impl Engine {
         match due {
             Due::Listener(index) if self.speakers[index].listener.is_ready() => self.finish(index),
             Due::Listener(index) => self.decide(index),
+            Due::Stable(index) => self.text_is_stable(index),
             Due::Review => self.review_overdue(),
             Due::Step => self.step_overdue(),
             Due::Synthesis => self.synthesis_overdue(),

@@ -20,6 +20,8 @@ pub struct Options {
     pub recovery: RecoveryOptions,
     /// Review of turns, tool rounds, presence.
     pub conversation: ConversationOptions,
+    /// The budget of the response, and what is done to keep it.
+    pub latency: LatencyOptions,
 }
 
 /// When a silence ends the user's turn. All waits count from the last voiced sample.
@@ -104,11 +106,24 @@ pub struct SpeculationOptions {
     pub from_score: f32,
     /// Most speculative replies for one turn. Default 3.
     pub max_attempts: u32,
+    /// Whether a reply may also be begun on interim text, before the final transcript of the pause: if the score is high
+    /// enough, or without a detector the text ends like a sentence, or the silence has ended the turn. The final
+    /// transcript must have the same words, else the reply is withdrawn. Default true.
+    pub interim: bool,
+    /// Time in a pause during which interim text must not have changed. Default 150 ms: recognisers revise their last
+    /// words within about a window of a few hundred milliseconds, part of which the end of the voice has taken already.
+    pub stable_after: Duration,
 }
 
 impl Default for SpeculationOptions {
     fn default() -> Self {
-        Self { enabled: true, from_score: 0.5, max_attempts: 3 }
+        Self {
+            enabled: true,
+            from_score: 0.5,
+            max_attempts: 3,
+            interim: true,
+            stable_after: Duration::from_millis(150),
+        }
     }
 }
 
@@ -183,6 +198,9 @@ pub struct ConversationOptions {
     pub max_history: usize,
     /// Replies that may wait for the floor; further ones are refused. Default 16.
     pub max_waiting: usize,
+    /// Whether the model is told which words of its last reply were cut off and not heard, in a note that says so. They
+    /// are never shown as said. Default false.
+    pub show_unheard: bool,
 }
 
 impl Default for ConversationOptions {
@@ -193,7 +211,30 @@ impl Default for ConversationOptions {
             user_away_after: Duration::from_secs(15),
             max_history: 200,
             max_waiting: 16,
+            show_unheard: false,
         }
+    }
+}
+
+/// The budget of the response, and how the controller keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LatencyOptions {
+    /// Longest response that 95 of 100 spoken turns should have, from the last voiced sample to the first sample sent.
+    /// With a budget, the engine steers the endpointing waits, speculation and the length of the first segment by what
+    /// it measures, and tells each move ([`Event::Steered`](super::Event::Steered)). Default: none, nothing is steered.
+    pub budget: Option<Duration>,
+    /// Spoken turns between two looks at what was measured. Default 8: fewer say little about a 95th percentile, more
+    /// than a short conversation has.
+    pub turns: usize,
+    /// Smallest factor of the endpointing waits. Default 0.5: half of `wait_complete` is about the shortest silence
+    /// between two words of fluent speech.
+    pub least_wait: f32,
+}
+
+impl Default for LatencyOptions {
+    fn default() -> Self {
+        Self { budget: None, turns: 8, least_wait: 0.5 }
     }
 }
 
@@ -274,6 +315,11 @@ impl Options {
         ] {
             check(by > Duration::ZERO && by <= hour, field, "is zero or exceeds an hour")?;
         }
+        check(self.speculation.stable_after <= hour, "speculation.stable_after", "exceeds an hour")?;
+        let budget = self.latency.budget.unwrap_or(hour);
+        check(budget > Duration::ZERO && budget <= hour, "latency.budget", "is zero or exceeds an hour")?;
+        check((1..=100).contains(&self.latency.turns), "latency.turns", "is outside 1-100")?;
+        check(probability(self.latency.least_wait), "latency.least_wait", "is not between 0 and 1")?;
         check(recovery.retries <= 10, "recovery.retries", "exceeds 10")?;
         check(self.conversation.max_history > 0, "conversation.max_history", "is zero")?;
         check(self.conversation.max_waiting > 0, "conversation.max_waiting", "is zero")?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{input::CloseReason, latency::TurnLatency};
+use super::{controller::Steered, input::CloseReason, latency::TurnLatency};
 use crate::{
     chat::{ChatContext, ChatItem, ToolCall},
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
@@ -330,7 +330,8 @@ pub enum Event {
         heard: String,
         /// What was written but not heard.
         unheard: String,
-        /// Tokens of all its generations, as far as known.
+        /// Tokens of all its generations, as far as known. Those of a generation that was cancelled are estimated, at four
+        /// characters a token.
         usage: TokenUsage,
     },
     /// The user spoke over the agent, who paused.
@@ -358,6 +359,8 @@ pub enum Event {
     HistoryAdded(ChatItem),
     /// Where the time of a turn went, once its reply was first heard.
     Latency(TurnLatency),
+    /// The latency controller has moved a knob, and why.
+    Steered(Steered),
     /// A stage failed. The conversation goes on by its recovery script.
     Failed {
         /// Which stage.

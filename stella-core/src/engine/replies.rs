@@ -23,6 +23,9 @@ pub(super) const MAX_DETACHED: usize = 64;
 /// Tool calls of one reply; further ones are refused.
 const MAX_CALLS: usize = 64;
 
+/// Characters of one token of English, about.
+const CHARACTERS_A_TOKEN: usize = 4;
+
 impl Engine {
     /// Gives the floor to a reply.
     pub(super) fn start(&mut self, mut reply: Box<Reply>) {
@@ -34,7 +37,7 @@ impl Engine {
             Purpose::Answer { .. } | Purpose::Initiative { .. } => None,
         };
         if let Some(words) = &words {
-            reply.speech.push(0, words, &self.config.speech);
+            reply.speech.push(0, words, &self.speech());
             reply.speech.flush(0);
         }
         self.floor.give(reply);
@@ -55,7 +58,8 @@ impl Engine {
         reply.step = Step::Requested { generation, by };
         reply.stamps.requested.get_or_insert(now);
         let tools = reply.round < self.config.conversation.max_tool_rounds && !self.tools.is_empty();
-        let chat = reply.context(&self.instructions, &self.history);
+        let unheard = self.config.conversation.show_unheard;
+        let chat = reply.context(&self.instructions, &self.history, unheard);
         self.command(Command::Generate { generation, chat, tools });
     }
 
@@ -70,7 +74,7 @@ impl Engine {
 
     pub(super) fn text(&mut self, generation: GenerationId, text: &str) {
         let (now, by) = (self.now, self.now + self.config.recovery.next_token_by);
-        let options = self.config.speech.clone();
+        let options = self.speech();
         let Some(reply) = self.generating(generation) else { return };
         reply.step = Step::Streaming { generation, by };
         if text.is_empty() {
@@ -107,10 +111,7 @@ impl Engine {
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
-        let usage = &mut reply.usage;
-        usage.prompt = usage.prompt.saturating_add(spent.prompt);
-        usage.cached = usage.cached.saturating_add(spent.cached);
-        usage.completion = usage.completion.saturating_add(spent.completion);
+        reply.usage = reply.usage.plus(spent);
         let round = reply.round;
         reply.speech.flush(round);
         if reply.ledger.has_calls(round) {
@@ -230,6 +231,9 @@ impl Engine {
     fn abandon(&mut self, reply: &mut Reply) {
         if let Some(generation) = reply.step.generation().filter(|_| !faulty!(self, LeavesGenerationsOpen)) {
             self.command(Command::CancelGeneration { generation });
+            let unheard = self.config.conversation.show_unheard;
+            let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
+            reply.usage = reply.usage.plus(estimate(prompt, reply.speech.text(reply.round).len()));
         }
         if let Some((segment, _)) = reply.speech.open() {
             self.command(Command::CancelSynthesis { segment });
@@ -253,6 +257,8 @@ impl Engine {
             self.remember(ChatItem::message(Role::Assistant, unheard.clone()));
         }
         let (id, usage, end) = (reply.id, reply.usage, ReplyEnd::RolledBack);
+        self.stats.rolled_back += 1;
+        self.stats.wasted = self.stats.wasted.plus(usage);
         self.event(Event::ReplyEnded { reply: id, end, heard: String::new(), unheard, usage });
         if !reply.is_speculative()
             && let Purpose::Answer { turn, .. } = reply.purpose
@@ -299,4 +305,10 @@ impl Engine {
             self.remember(item);
         }
     }
+}
+
+/// The tokens of a generation that was cancelled, and so tells none itself.
+fn estimate(prompt: usize, written: usize) -> TokenUsage {
+    let tokens = |characters: usize| u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
+    TokenUsage { prompt: tokens(prompt), cached: 0, completion: tokens(written) }
 }

@@ -125,13 +125,17 @@ impl Reply {
     }
 
     /// What the model is shown for the next generation.
-    pub(super) fn context(&self, instructions: &str, history: &ChatContext) -> ChatContext {
+    pub(super) fn context(&self, instructions: &str, history: &ChatContext, unheard: bool) -> ChatContext {
         let mut chat = ChatContext::new();
         if !instructions.is_empty() {
             chat.push(ChatItem::message(Role::System, instructions));
         }
         for item in history.shared() {
             chat.push(item.clone());
+        }
+        if let Some(words) = history.unheard().filter(|_| unheard) {
+            let note = format!("Your last reply was interrupted. The user did not hear the rest of it: {words}");
+            chat.push(ChatItem::message(Role::System, note));
         }
         match &self.purpose {
             Purpose::Answer { text, context, .. } => {

@@ -125,6 +125,7 @@ impl Engine {
         }
         let sent = if shortens { reply.stamps.first_audio.unwrap_or(now) } else { now };
         let latency = first.then(|| reply.latency(sent)).flatten();
+        let by_itself = reply.round == 0;
         let text = reply.speech.newly_heard();
         self.tell_heard(id, text);
         if first {
@@ -138,7 +139,11 @@ impl Engine {
             floor => floor,
         };
         if let Some(latency) = latency {
-            self.event(Event::Latency(latency));
+            self.event(Event::Latency(latency.clone()));
+            // The time of a tool is nothing that a knob could shorten.
+            if by_itself {
+                self.steer(&latency);
+            }
         }
     }
 

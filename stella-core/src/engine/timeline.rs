@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use super::{
-    AgentState, Command, DiscardReason, Event, Input, Output, Record, Recorded, ReplyEnd, Review, Source, TurnLatency,
-    TurnOutcome, TypedPolicy, Wait,
+    AgentState, Command, DiscardReason, Event, Input, Knob, Output, Record, Recorded, ReplyEnd, Review, Source,
+    Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait,
 };
 use crate::{
     id::{GenerationId, ReplyId, SegmentId},
@@ -179,6 +179,7 @@ impl Table {
                 engine(format!("{reply} {how}{rest}"))
             }
             Event::Latency(latency) => engine(latency_text(latency)),
+            Event::Steered(steered) => engine(steered_text(steered)),
             Event::Failed { stage, error } => engine(format!("{stage:?} failed: {error}")),
             Event::Closed { reason } => engine(format!("closed: {reason:?}")),
             _ => None,
@@ -206,6 +207,20 @@ fn command_text(command: &Command) -> Option<String> {
             return None;
         }
     })
+}
+
+fn steered_text(steered: &Steered) -> String {
+    let Steered { knob, reason, measured, turns, steering } = steered;
+    let to = match knob {
+        Knob::Endpointing => format!("waits × {:.2}", steering.waits),
+        Knob::Speculation => format!("speculates from {:.2}", steering.from_score),
+        Knob::FirstClause => format!("first clause from {} characters", steering.first_clause),
+    };
+    let why = match reason {
+        SteeringReason::OverBudget => "over",
+        SteeringReason::WithinBudget => "well within",
+    };
+    format!("{to}, because {} ms in {turns} turns are {why} the budget", measured.as_millis())
 }
 
 fn latency_text(latency: &TurnLatency) -> String {

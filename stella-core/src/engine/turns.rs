@@ -2,6 +2,7 @@
 
 use super::{
     Command, DiscardReason, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome, TypedPolicy,
+    judge::words,
     listener::{Listener, Score},
     reply::{Purpose, Reply, Standing},
     turn::{Collected, Committed, Moments, Turn, text},
@@ -142,9 +143,20 @@ impl Engine {
     /// Begins a reply before the turn is certain to have ended, if that is probable.
     pub(super) fn speculate(&mut self, index: usize) {
         let options = &self.config.speculation;
-        let Listener::Pausing { utterance, pause } = &self.speakers[index].listener else { return };
-        let probable = matches!(pause.score, Score::Known(p) if p >= options.from_score);
+        let steering = self.steering();
+        let (utterance, pause, over) = match &self.speakers[index].listener {
+            Listener::Pausing { utterance, pause } => (utterance, pause, false),
+            Listener::Ready { utterance, pause, .. } => (utterance, pause, true),
+            Listener::Silent | Listener::Speaking(_) => return,
+        };
         let words = utterance.text.trim();
+        let probable = match pause.score {
+            _ if over => true,
+            Score::Known(p) => p >= steering.from_score,
+            Score::None => !utterance.is_final() && words.ends_with(['.', '?', '!']),
+            Score::Pending(_) => false,
+        };
+        let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
         let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || s.listener.utterance().is_none());
         let collected = match &self.turn {
             Turn::Collecting(collected) => collected,
@@ -153,17 +165,18 @@ impl Engine {
         let wanted = options.enabled
             && !self.config.conversation.review
             && probable
-            && utterance.is_final()
+            && known
             && !words.is_empty()
             && alone
             && self.floor.is_idle()
             && self.waiting.is_empty()
-            && collected.attempts < options.max_attempts;
+            && collected.attempts < steering.max_attempts;
         if !wanted {
             return;
         }
         let source = Source::Utterance(utterance.id);
-        let part = Part { speaker: self.speakers[index].id, source, text: words.to_owned(), interim: false };
+        let interim = !utterance.is_final();
+        let part = Part { speaker: self.speakers[index].id, source, text: words.to_owned(), interim };
         let moments = Moments {
             wait: pause.wait,
             last_voiced: pause.last_voiced,
@@ -175,6 +188,7 @@ impl Engine {
         let mut parts = collected.parts.clone();
         parts.push(part);
         self.turn.collected_mut().attempts += 1;
+        self.stats.speculations += 1;
         let text = text(&parts);
         let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
         let purpose = Purpose::Answer { turn, text, context: None };
@@ -184,19 +198,32 @@ impl Engine {
         self.start(Box::new(reply));
     }
 
+    /// What is known of the words has changed: a reply that was begun on other words is withdrawn.
+    pub(super) fn drop_other_speculation(&mut self, utterance: UtteranceId, text: &str) {
+        let begun_on = self.floor.reply().filter(|reply| reply.standing == Standing::Speculative(utterance));
+        let source = Source::Utterance(utterance);
+        let part = begun_on.and_then(Reply::turn).and_then(|turn| turn.parts.iter().find(|part| part.source == source));
+        if part.is_some_and(|part| !words(&part.text).eq(words(text))) {
+            self.drop_speculation();
+        }
+    }
+
     /// The turn ended with these words: the speculative reply is real, or it is withdrawn.
     pub(super) fn adopt_speculation(&mut self, utterance: UtteranceId, moments: Moments) {
         let on_it = self.floor.reply().is_some_and(|r| r.standing == Standing::Speculative(utterance));
-        let same = self.floor.reply().and_then(Reply::turn).is_some_and(|t| t.parts == self.turn.collected().parts);
+        let begun_on = self.floor.reply().and_then(Reply::turn);
+        let same = begun_on.is_some_and(|turn| are_same_words(&turn.parts, &self.turn.collected().parts));
         if !on_it || !same {
             return self.drop_speculation();
         }
-        let Collected { merged, .. } = std::mem::take(self.turn.collected_mut());
+        let Collected { parts, merged, .. } = std::mem::take(self.turn.collected_mut());
+        self.stats.adopted += 1;
         let now = self.now;
         let Some(reply) = self.floor.reply_mut() else { return };
         reply.standing = Standing::Live;
         let id = reply.id;
         let Purpose::Answer { turn, .. } = &mut reply.purpose else { return };
+        turn.parts = parts;
         turn.moments = moments;
         turn.committed = now;
         let turn = turn.clone();
@@ -219,4 +246,11 @@ impl Engine {
             self.roll_back(*reply);
         }
     }
+}
+
+/// Whether the parts say the same, but for case and punctuation.
+fn are_same_words(one: &[Part], two: &[Part]) -> bool {
+    let same =
+        |(a, b): (&Part, &Part)| a.speaker == b.speaker && a.source == b.source && words(&a.text).eq(words(&b.text));
+    one.len() == two.len() && one.iter().zip(two).all(same)
 }

@@ -101,12 +101,16 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
     let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
     let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
-    (chances, limits, waits, (review, prop::bool::weighted(0.05))).prop_map(
+    let budget = option::weighted(0.3, (100u64..2_500, 1usize..3, select(vec![0.5f32, 0.0, 1.0])));
+    let interim = (prop::bool::weighted(0.8), select(vec![150u64, 0, 400]), any::<bool>());
+    (chances, limits, waits, (review, prop::bool::weighted(0.05)), budget, interim).prop_map(
         |(
             (score, interruption, speculation),
             (waiting, history, rounds, retries, silent),
             (hold, max, ahead),
             (review, hasty),
+            budget,
+            (interim, stable, unheard),
         )| {
             let mut options = Options::default();
             options.endpointing.score = score;
@@ -114,6 +118,13 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             options.interruption.hold_after = Duration::from_millis(hold);
             options.interruption.max_hold = Duration::from_millis(max);
             options.speculation.enabled = speculation;
+            options.speculation.interim = interim;
+            options.speculation.stable_after = Duration::from_millis(stable);
+            if let Some((budget, turns, least_wait)) = budget {
+                options.latency.budget = Some(Duration::from_millis(budget));
+                (options.latency.turns, options.latency.least_wait) = (turns, least_wait);
+            }
+            options.conversation.show_unheard = unheard;
             options.speech.look_ahead = Duration::from_millis(ahead);
             options.conversation.max_waiting = waiting;
             options.conversation.max_history = history;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    time::Duration,
 };
 
 use super::{Broken, Rule};
@@ -43,6 +44,8 @@ pub(super) struct Rules {
     pub(super) forgetful: bool,
     /// Words that were finished, in the order in which they were.
     pub(super) words: Vec<Words>,
+    /// Responses that were told, of spoken turns.
+    pub(super) responses: BTreeSet<Duration>,
     pub(super) user: UserState,
     pub(super) agent: AgentState,
     /// When the conversation must have ended.
@@ -167,6 +170,7 @@ impl Rules {
             remembered: Vec::new(),
             forgetful: false,
             words: Vec::new(),
+            responses: BTreeSet::new(),
             user: UserState::default(),
             agent: AgentState::default(),
             end_by: None,

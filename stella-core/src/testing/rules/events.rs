@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     chat::{ChatItem, Role},
-    engine::{AgentState, DiscardReason, Event, Input, ReplyEnd, Source, UserState},
+    engine::{
+        AgentState, DiscardReason, Event, Input, ReplyEnd, Source, Steered, Steering, SteeringReason, UserState, Wait,
+    },
     id::ReplyId,
 };
 
@@ -98,6 +100,9 @@ impl Rules {
             }
             Event::Latency(latency) => {
                 let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
+                if latency.wait != Wait::Typed {
+                    self.responses.insert(latency.response());
+                }
                 let (response, book) = (latency.response(), self.replies.get(&latency.reply));
                 self.check(Rule::I15, sum == response, || format!("{sum:?} of gaps, {response:?} of response"))?;
                 let now = latency.first_sample == self.now;
@@ -109,6 +114,7 @@ impl Rules {
                 let same = audio == Some(latency.first_audio);
                 self.check(Rule::I15, same, || format!("first audio {audio:?}, told {}", latency.first_audio))?;
             }
+            Event::Steered(steered) => self.steered(steered)?,
             Event::Closed { .. } => {
                 self.closed = true;
                 let asked = self.end_by.is_some();
@@ -118,6 +124,26 @@ impl Rules {
             _ => {}
         }
         Ok(())
+    }
+
+    /// I16: the knobs are moved for a response that was told, and within their bounds.
+    fn steered(&self, steered: &Steered) -> Result<(), Broken> {
+        let options = &self.options;
+        let Some(budget) = options.latency.budget else {
+            return self.broken(Rule::I16, "steered without a budget");
+        };
+        let told = self.responses.contains(&steered.measured);
+        self.check(Rule::I16, told, || format!("nobody was told of a response of {:?}", steered.measured))?;
+        let over = steered.reason == SteeringReason::OverBudget;
+        let same = over == (steered.measured > budget);
+        self.check(Rule::I16, same, || format!("{steered:?} with a budget of {budget:?}"))?;
+        let Steering { waits, from_score, max_attempts, first_clause } = steered.steering;
+        let attempts = options.speculation.max_attempts;
+        let bounded = (options.latency.least_wait - 1e-3..=1.0).contains(&waits)
+            && (0.0..=options.speculation.from_score).contains(&from_score)
+            && (attempts..=attempts + 2).contains(&max_attempts)
+            && first_clause <= options.speech.first_clause;
+        self.check(Rule::I16, bounded, || format!("out of bounds: {steered:?}"))
     }
 
     /// Replies that have begun and not ended.

@@ -78,9 +78,12 @@ impl Stt for ScriptedStt {
     }
 }
 
+/// An event, and the wait for its time.
+type Due = (Pin<Box<dyn Future<Output = ()> + Send>>, SttEvent);
+
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<(Pin<Box<dyn Future<Output = ()> + Send>>, SttEvent)>,
+    events: VecDeque<Due>,
     closed: bool,
     waker: Option<Waker>,
 }
