@@ -70,6 +70,7 @@ fn run(plan: &Plan) -> Result<Simulated, TestCaseError> {
 }
 
 /// Checks conversations about a theme, and keeps the shrunk one if a rule is broken.
+#[allow(clippy::print_stdout, reason = "what was checked is told to whoever asks for the output")]
 fn check_all(theme: Theme, salt: u8, holds: impl Fn(&Plan) -> Result<(), TestCaseError>) {
     kept::all_hold();
     let cases = variable("STELLA_CASES").unwrap_or(CASES);
