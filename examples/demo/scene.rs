@@ -149,7 +149,8 @@ impl Talk {
             Event::MessageAccepted { .. }
             | Event::AgentUnspoken { .. }
             | Event::Overlap { .. }
-            | Event::HistoryAdded(_) => {}
+            | Event::HistoryAdded(_)
+            | Event::Steered(_) => {}
         }
     }
 
