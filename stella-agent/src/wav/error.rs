@@ -19,13 +19,16 @@ pub enum Problem {
     /// The file cannot be opened, read or written.
     #[error("{0}")]
     Unreadable(std::io::Error),
+    /// It is a folder, a pipe or a device.
+    #[error("is not a file")]
+    NotAFile,
     /// It is no WAV file.
     #[error("is not a WAV file")]
     NotWav,
     /// It begins as a WAV file, but is damaged or cut short.
     #[error("is damaged: {0}")]
     Broken(String),
-    /// The samples are not plain PCM (8, 16, 24 or 32 bit, or 32-bit float).
+    /// The samples are not plain PCM (8, 16, 24 or 32 bit, or 32 or 64-bit float).
     #[error("holds compressed or unusual samples; convert it to plain PCM")]
     NotPcm,
     /// The sample rate is outside 8-48 kHz.
@@ -55,7 +58,8 @@ impl AudioFileError {
     pub fn retryable(&self) -> bool {
         match &self.problem {
             Problem::Unreadable(error) => error.kind() == std::io::ErrorKind::Interrupted,
-            Problem::NotWav
+            Problem::NotAFile
+            | Problem::NotWav
             | Problem::Broken(_)
             | Problem::NotPcm
             | Problem::SampleRate(_)

@@ -7,6 +7,7 @@
 //! ```
 
 mod error;
+mod header;
 mod read;
 mod write;
 
