@@ -66,7 +66,7 @@ pub(super) async fn run(
     let (playout, commands) = mpsc::unbounded_channel();
     tasks.spawn(Playout::new(connection.audio, store.clone(), clock, inputs.clone()).run(commands));
     let voice = Voice { tts: parts.tts, options: parts.voice_options, store, inputs: inputs.clone() };
-    let hooks = Hooks::new(parts.agent, handle.clone(), &mut tasks);
+    let hooks = Hooks::new(parts.agent, handle.clone());
     let driver = Driver {
         executor: Executor::new(Arc::new(hooks.agent().tools())),
         engine: Engine::new(parts.config.clone(), parts.judge),

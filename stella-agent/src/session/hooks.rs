@@ -7,6 +7,7 @@ use stella_core::{
     id::TurnId,
 };
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{SessionEvent, SessionHandle, inputs::Inputs};
 use crate::{
@@ -25,18 +26,20 @@ pub(super) struct Hooks {
     agent: Arc<dyn Agent>,
     session: SessionHandle,
     events: mpsc::Sender<(Arc<dyn Agent>, SessionEvent)>,
+    /// Tells the agent of events until there are no more.
+    telling: AbortOnDropHandle<()>,
 }
 
 impl Hooks {
-    pub(super) fn new(agent: Arc<dyn Agent>, session: SessionHandle, tasks: &mut JoinSet<()>) -> Self {
+    pub(super) fn new(agent: Arc<dyn Agent>, session: SessionHandle) -> Self {
         let (events, mut waiting) = mpsc::channel::<(Arc<dyn Agent>, SessionEvent)>(WAITING);
         let handle = session.clone();
-        tasks.spawn(async move {
+        let telling = AbortOnDropHandle::new(tokio::spawn(async move {
             while let Some((agent, event)) = waiting.recv().await {
                 report("on_event", guard::caught(agent.on_event(&handle, &event)).await);
             }
-        });
-        Self { agent, session, events }
+        }));
+        Self { agent, session, events, telling }
     }
 
     pub(super) fn agent(&self) -> &Arc<dyn Agent> {
@@ -77,9 +80,13 @@ impl Hooks {
         tasks.spawn(async move { exit(old, session, None).await });
     }
 
-    /// The conversation is over.
-    pub(super) async fn exit(&self, reason: &CloseReason) {
-        exit(self.agent.clone(), self.session.clone(), Some(reason)).await;
+    /// The conversation is over. The agent is told of the last events first.
+    pub(super) async fn exit(self, reason: &CloseReason) {
+        drop(self.events);
+        if tokio::time::timeout(EXIT_BY, self.telling).await.is_err() {
+            tracing::warn!("on_event took longer than {EXIT_BY:?} for the last events; the rest is left out");
+        }
+        exit(self.agent, self.session, Some(reason)).await;
     }
 }
 

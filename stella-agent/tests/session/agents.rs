@@ -35,6 +35,7 @@ struct Calls {
     turns: AtomicUsize,
     joined: AtomicUsize,
     events: AtomicUsize,
+    closed: AtomicUsize,
     exits: AtomicUsize,
 }
 
@@ -59,8 +60,11 @@ impl Agent for Reviewer {
         }
     }
 
-    async fn on_event(&self, _: &SessionHandle, _: &SessionEvent) {
+    async fn on_event(&self, _: &SessionHandle, event: &SessionEvent) {
         self.calls.events.fetch_add(1, Ordering::Relaxed);
+        if matches!(event, SessionEvent::Conversation { event: Event::Closed { .. }, .. }) {
+            self.calls.closed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     async fn on_exit(&self, _: &SessionHandle, reason: Option<&CloseReason>) {
@@ -86,6 +90,7 @@ async fn an_agent_reviews_turns() {
     assert_eq!(calls.joined.load(Ordering::Relaxed), 1);
     assert_eq!(calls.exits.load(Ordering::Relaxed), 1);
     assert!(calls.events.load(Ordering::Relaxed) > 10);
+    assert_eq!(calls.closed.load(Ordering::Relaxed), 1, "the agent is told to the end");
 }
 
 #[tokio::test(start_paused = true)]

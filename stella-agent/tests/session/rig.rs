@@ -58,13 +58,10 @@ impl Rig {
     pub(crate) async fn event<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> T {
         let wait = async {
             loop {
-                match self.events.recv().await.expect("the session tells") {
-                    SessionEvent::Conversation { event, .. } => {
-                        if let Some(found) = pick(&event) {
-                            return found;
-                        }
-                    }
-                    _ => {}
+                if let SessionEvent::Conversation { event, .. } = self.events.recv().await.expect("the session tells")
+                    && let Some(found) = pick(&event)
+                {
+                    return found;
                 }
             }
         };
