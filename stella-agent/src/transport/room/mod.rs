@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stella_core::engine::CloseReason;
-use stella_rtc::{EventStream, LeaveReason, PureEngine, RtcEngine, RtcSession};
+use stella_rtc::{EventStream, LeaveReason, PureEngine, RtcEngine, RtcError, RtcSession};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -38,7 +38,8 @@ impl RoomTransport {
     /// Joins the room that `token` names at `url`.
     ///
     /// # Errors
-    /// [`TransportError::Room`]: the server cannot be reached, refuses the token, or does not answer in time.
+    /// [`TransportError::Room`]: the server cannot be reached, refuses the token, or does not answer in time; or the token
+    /// does not allow to hear others.
     pub async fn connect(url: &str, token: &str, options: RoomOptions) -> Result<Self, TransportError> {
         Self::connect_with(&PureEngine::new(), url, token, options).await
     }
@@ -55,6 +56,9 @@ impl RoomTransport {
     ) -> Result<Self, TransportError> {
         let connect = engine.connect(url, token, options.connect.clone());
         let (session, events) = connect.await.map_err(TransportError::Room)?;
+        if session.local().permissions.is_some_and(|permissions| !permissions.can_subscribe) {
+            return Err(TransportError::Room(RtcError::NotPermitted { what: "hearing others (subscribing)".into() }));
+        }
         Ok(Self { session, events, options })
     }
 

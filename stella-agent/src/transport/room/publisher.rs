@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use stella_core::engine::{AgentState, Event};
-use stella_rtc::{AudioSink, RtcSession};
+use stella_rtc::{AudioSink, ConnectionState, RtcError, RtcSession};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -43,11 +43,17 @@ async fn publish_states(session: Arc<dyn RtcSession>, name: Option<String>, mut 
     let mut attributes: HashMap<String, String> = name.into_iter().map(|name| (NAME.to_owned(), name)).collect();
     loop {
         attributes.insert(STATE.to_owned(), (*states.borrow_and_update()).to_owned());
-        if let Err(error) = session.set_attributes(std::mem::take(&mut attributes)).await {
-            tracing::warn!(%error, "the agent's state could not be published");
-            if matches!(error, stella_rtc::RtcError::NotPermitted { .. }) {
+        match session.set_attributes(attributes.clone()).await {
+            Ok(()) => attributes.clear(),
+            Err(RtcError::NotPermitted { .. }) => {
+                tracing::warn!("clients cannot see the agent's state: its token lacks the grant canUpdateOwnMetadata");
                 return;
             }
+            // The session sends it again when the connection is back.
+            Err(error) if session.state() != ConnectionState::Connected => {
+                tracing::debug!(%error, "the agent's state is not published yet");
+            }
+            Err(error) => tracing::warn!(%error, "the agent's state could not be published"),
         }
         if states.changed().await.is_err() {
             return;

@@ -100,9 +100,9 @@ impl Pump {
             RtcEvent::ParticipantJoined { participant } => self.joined(&participant).await,
             RtcEvent::ParticipantLeft { participant, reason } => self.left(&participant.identity, reason).await,
             RtcEvent::TrackSubscribed { participant, track } => self.subscribed(&participant, &track).await,
-            RtcEvent::TrackUnsubscribed { track, .. } => {
+            RtcEvent::TrackUnsubscribed { participant, track } => {
                 self.people.unset_microphone(&track.sid);
-                Ok(())
+                self.hear_another(&participant).await
             }
             RtcEvent::LocalTrackSubscribed { .. } => self.ready().await,
             RtcEvent::TextStream { reader } => {
@@ -193,6 +193,19 @@ impl Pump {
                 Ok(())
             }
         }
+    }
+
+    /// Somebody's microphone is gone, but there may be another one: who changes the device publishes the new one first.
+    async fn hear_another(&mut self, identity: &ParticipantIdentity) -> Result<(), Gone> {
+        if self.people.speaker(identity).is_none_or(|speaker| self.people.microphone(speaker).is_some()) {
+            return Ok(());
+        }
+        let remotes = self.session.remotes();
+        let Some(remote) = remotes.iter().find(|remote| remote.identity == *identity) else { return Ok(()) };
+        let Some(track) = remote.tracks.iter().rev().find(|track| track.subscribed && is_voice(track)) else {
+            return Ok(());
+        };
+        self.subscribed(identity, track).await
     }
 
     fn text(&mut self, reader: TextStreamReader) {
