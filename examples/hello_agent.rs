@@ -12,15 +12,15 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use clap::Parser;
+use clap::{Parser, value_parser};
 use stella_agent::{
     Agent, AgentSession, AgentSessionBuilder, LatencyTable, SessionEvent, SessionHandle,
     local::{LocalModels, LocalOptions},
-    shutdown_requested,
+    shutdown_insisted, shutdown_requested,
     testing::TokioTimer,
     transport::{
         Participant,
@@ -33,6 +33,12 @@ use stella_core::{
     vad::VadOptions,
 };
 use stella_rtc::token::{ApiKey, TokenOptions, mint};
+
+/// A time on the command line: up to a minute.
+fn minute(text: &str) -> Result<u64, String> {
+    let ms = text.parse().map_err(|_| "not a number of milliseconds".to_owned())?;
+    if ms <= 60_000 { Ok(ms) } else { Err("more than a minute".into()) }
+}
 
 /// A voice agent in a LiveKit room: it greets, listens, answers, and can be interrupted and typed to.
 #[derive(Debug, Parser)]
@@ -74,22 +80,22 @@ struct Args {
     #[arg(long)]
     scripted: bool,
     /// Time from the pause of the speaker to the final text.
-    #[arg(long, default_value_t = 50, value_name = "MS")]
+    #[arg(long, default_value_t = 50, value_name = "MS", value_parser = minute)]
     stt_delay_ms: u64,
     /// Time to the first word of a reply.
-    #[arg(long, default_value_t = 100, value_name = "MS")]
+    #[arg(long, default_value_t = 100, value_name = "MS", value_parser = minute)]
     llm_first_ms: u64,
     /// Words of a reply.
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    llm_tokens: usize,
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u16).range(..=10_000))]
+    llm_tokens: u16,
     /// Time between two words.
-    #[arg(long, default_value_t = 10, value_name = "MS")]
+    #[arg(long, default_value_t = 10, value_name = "MS", value_parser = minute)]
     llm_token_ms: u64,
     /// Time to the first audio of a clause.
-    #[arg(long, default_value_t = 50, value_name = "MS")]
+    #[arg(long, default_value_t = 50, value_name = "MS", value_parser = minute)]
     tts_first_ms: u64,
     /// Silence that ends the turn of the speaker.
-    #[arg(long, default_value_t = 300, value_name = "MS")]
+    #[arg(long, default_value_t = 300, value_name = "MS", value_parser = minute)]
     silence_ms: u64,
 }
 
@@ -97,7 +103,12 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_env_filter(
+            // What the signalling client warns of is said by our own errors and events.
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,livekit_signaling=error".into()),
+        )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     match run(args).await {
@@ -123,7 +134,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let session = builder.agent(agent).build()?;
 
     let options = RoomOptions { close_when_alone: args.leave_when_alone, ..RoomOptions::default() };
-    let room = RoomTransport::connect(&args.url, &token, options).await?;
+    let room = RoomTransport::connect(&args.url, &token, options).await.with_context(|| args.url.clone())?;
     println!("joined room {} as {}", room.session().room().name, room.session().local().identity);
 
     let handle = session.handle();
@@ -131,12 +142,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tokio::pin!(running);
     let end = tokio::select! {
         end = &mut running => end,
-        () = async { shutdown_requested().await } => {
+        () = shutdown_requested() => {
             // An error means that the conversation is over already.
             let _ = handle.end(CloseReason::Shutdown, None, Duration::from_secs(2)).await;
             tokio::select! {
                 end = &mut running => end,
-                () = shutdown_requested() => bail!("stopped at once, at the second request"),
+                () = shutdown_insisted() => bail!("stopped at once, at the second request"),
             }
         }
     }?;
@@ -144,6 +155,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     println!("{}", LatencyTable::new(&end.latencies));
     match end.reason {
         CloseReason::Error(error) => bail!("{error}"),
+        CloseReason::Disconnected => bail!("the connection to the room was lost and did not come back"),
         _ => Ok(()),
     }
 }
@@ -178,7 +190,7 @@ fn scripted(args: &Args) -> AgentSessionBuilder {
         .vad_options(vad)
         .stt(Arc::new(ScriptedStt::new(timer.clone(), heard).delay(ms(args.stt_delay_ms))))
         .llm(Arc::new(
-            ScriptedLlm::filler(timer.clone(), args.llm_tokens)
+            ScriptedLlm::filler(timer.clone(), args.llm_tokens.into())
                 .first_after(ms(args.llm_first_ms))
                 .pace(ms(args.llm_token_ms)),
         ))

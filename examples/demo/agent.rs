@@ -38,13 +38,12 @@ pub(crate) struct LlmAddress {
 pub(crate) async fn models(cache: Cache, llm: LlmAddress) -> Result<LocalModels> {
     let options = LocalOptions {
         cache,
-        llm_url: Some(llm.url.clone()),
+        llm_url: Some(llm.url),
         llm_model: Some(llm.model),
         llm_key: llm.key.map(ApiKey::from),
         voice: KokoroOptions { voice: VOICE.to_owned(), ..KokoroOptions::default() },
     };
-    let loaded = LocalModels::load(options).await;
-    loaded.with_context(|| format!("the models cannot be used (language model at {})", llm.url))
+    LocalModels::load(options).await.context("the models cannot be used")
 }
 
 /// Options for a small model and a slow voice on few cores.

@@ -19,6 +19,7 @@ mod voice;
 mod wer;
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .init();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -135,7 +137,7 @@ fn tell(failure: &Failure) -> ExitCode {
 async fn signals(stop: CancellationToken) {
     stella_agent::shutdown_requested().await;
     stop.cancel();
-    stella_agent::shutdown_requested().await;
+    stella_agent::shutdown_insisted().await;
     std::process::exit(130);
 }
 

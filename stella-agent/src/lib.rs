@@ -22,5 +22,5 @@ pub use session::{
     AgentSession, AgentSessionBuilder, BuildError, Ended, LlmOptions, SessionEnd, SessionError, SessionEvent,
     SessionHandle,
 };
-pub use shutdown::shutdown_requested;
+pub use shutdown::{shutdown_insisted, shutdown_requested};
 pub use speaking::VoiceOptions;

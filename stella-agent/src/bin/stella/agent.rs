@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stella_agent::{
     Agent, AgentSession, LatencyTable, SessionEnd, SessionEvent, SessionHandle,
     local::{LocalModels, LocalOptions},
-    shutdown_requested,
+    shutdown_insisted, shutdown_requested,
     transport::Transport,
 };
 use stella_core::engine::{CloseReason, Event};
@@ -83,7 +83,7 @@ impl AgentArgs {
                 let _ = handle.end(CloseReason::Shutdown, farewell, within).await;
                 tokio::select! {
                     end = &mut running => end?,
-                    () = shutdown_requested() => return Err(Failure::stopped()),
+                    () = shutdown_insisted() => return Err(Failure::stopped()),
                 }
             }
         };
@@ -91,6 +91,9 @@ impl AgentArgs {
         println!("{}", LatencyTable::new(&end.latencies));
         match &end.reason {
             CloseReason::Error(error) => Err(Failure::other(error.clone())),
+            CloseReason::Disconnected => {
+                Err(Failure::other("the connection to the room was lost and did not come back"))
+            }
             _ => Ok(end),
         }
     }

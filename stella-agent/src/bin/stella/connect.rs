@@ -37,7 +37,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let token = args.token()?;
     let models = args.agent.models().await?;
     let options = RoomOptions { close_when_alone: !args.stay, ..RoomOptions::default() };
-    let room = RoomTransport::connect(&args.url, &token, options).await?;
+    let room = RoomTransport::connect(&args.url, &token, options).await;
+    let room = room.map_err(|error| Failure::from(error).at(&args.url))?;
     println!("joined room {} as {}", room.session().room().name, room.session().local().identity);
     args.agent.talk(&models, room).await.map(drop)
 }

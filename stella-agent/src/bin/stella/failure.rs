@@ -28,6 +28,11 @@ impl Failure {
         Self { text: "stopped at once, at the second request".into(), code: 130 }
     }
 
+    /// The same, where it happened.
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { text: format!("{place}: {}", self.text), ..self }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
