@@ -69,7 +69,15 @@ pub enum LocalError {
         /// The address.
         url: String,
     },
-    /// A model cannot be loaded or reached.
+    /// The language model cannot be used. **Operator:** start its server, or correct address, name or key.
+    #[error("the language model at {url} cannot be used")]
+    LanguageModel {
+        /// The address.
+        url: String,
+        /// Why.
+        source: ProviderError,
+    },
+    /// A model cannot be loaded.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// Loading was interrupted, because the program ends.
@@ -82,7 +90,7 @@ impl LocalError {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Provider(error) => error.retryable(),
+            Self::Provider(error) | Self::LanguageModel { source: error, .. } => error.retryable(),
             Self::NoLlm | Self::NoModel { .. } | Self::Interrupted => false,
         }
     }
@@ -125,25 +133,35 @@ impl LocalModels {
 
 async fn language_model(options: &LocalOptions) -> Result<Arc<dyn Llm>, LocalError> {
     let url = options.llm_url.clone().ok_or(LocalError::NoLlm)?;
+    let unusable = |source| LocalError::LanguageModel { url: without_credentials(&url), source };
     let build = |model: &str| {
         let mut builder = OpenAiLlm::builder(url.clone(), model);
         if let Some(key) = &options.llm_key {
             builder = builder.api_key(key.clone());
         }
-        builder.build()
+        builder.build().map_err(unusable)
     };
     let llm = match &options.llm_model {
         Some(model) => {
             let llm = build(model)?;
-            llm.check().await?;
+            llm.check().await.map_err(unusable)?;
             llm
         }
         None => {
-            let models = build("default")?.models().await?;
-            build(models.first().ok_or(LocalError::NoModel { url: url.clone() })?)?
+            let models = build("default")?.models().await.map_err(unusable)?;
+            build(models.first().ok_or_else(|| LocalError::NoModel { url: without_credentials(&url) })?)?
         }
     };
     Ok(Arc::new(llm))
+}
+
+/// An address that may be shown.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 impl AgentSessionBuilder {
@@ -154,5 +172,27 @@ impl AgentSessionBuilder {
             .turn_detector(models.turn_detector.clone())
             .llm(models.llm.clone())
             .tts(models.tts.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_in_an_address_are_not_shown() {
+        assert_eq!(without_credentials("http://127.0.0.1:8080/v1"), "http://127.0.0.1:8080/v1");
+        assert_eq!(without_credentials("https://me:secret@host/v1?key=secret"), "https://host/v1");
+        assert_eq!(without_credentials("http://me@host@host"), "http://host");
+        assert_eq!(without_credentials("nonsense"), "nonsense");
+    }
+
+    #[tokio::test]
+    async fn a_language_model_that_is_not_there_is_named() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("http://{closed}/v1");
+        let options = LocalOptions { llm_url: Some(url.clone()), ..LocalOptions::from_env() };
+        let error = LocalModels::load(options).await.expect_err("nobody is there");
+        assert!(error.retryable() && error.to_string().contains(&url), "{error}");
     }
 }
