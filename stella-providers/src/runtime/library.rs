@@ -1,3 +1,5 @@
+use std::{fs::File, io::Read, path::Path};
+
 use ort::environment::Environment;
 use parking_lot::Mutex;
 use stella_core::error::ProviderError;
@@ -30,6 +32,9 @@ pub(crate) fn environment(cache: &Cache) -> Result<Environment, ProviderError> {
     if !library.exists() {
         return Err(damaged("onnxruntime", &library, "no such file"));
     }
+    if is_cut_off(&library) {
+        return Err(damaged("onnxruntime", &library, "the file is cut off"));
+    }
     let environment = ort::init_from(&library)
         .map_err(|error| damaged("onnxruntime", &library, error))?
         .with_name("stella")
@@ -47,5 +52,47 @@ fn disable_telemetry() {
         // SAFETY: Rust code reads and writes the environment under one lock of the standard library. What remains is C
         // code that calls `getenv` in another thread at this very moment; `init` tells callers how to rule that out.
         unsafe { std::env::set_var(TELEMETRY, "1") };
+    }
+}
+
+/// Whether an ELF file ends before its own header says so. The linker maps such a file all the same, and the process then
+/// dies of a bus error that nobody can catch.
+fn is_cut_off(library: &Path) -> bool {
+    let mut header = [0; 64];
+    let Ok(length) = File::open(library).and_then(|mut file| {
+        file.read_exact(&mut header)?;
+        Ok(file.metadata()?.len())
+    }) else {
+        return false; // the linker says what is wrong
+    };
+    // 64-bit, little-endian: the table of sections is the last thing in the file.
+    if !header.starts_with(b"\x7fELF\x02\x01") {
+        return false;
+    }
+    let u16_at = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let table = u64::from_le_bytes([
+        header[40], header[41], header[42], header[43], header[44], header[45], header[46], header[47],
+    ]);
+    table.saturating_add(u16_at(58) * u16_at(60)) > length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_library_is_not_loaded() {
+        // This very program is an ELF file, on the systems where that matters.
+        let whole = std::env::current_exe().unwrap();
+        assert!(!is_cut_off(&whole));
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let half = std::env::temp_dir().join(format!("stella-half-{}", std::process::id()));
+        let bytes = std::fs::read(&whole).unwrap();
+        std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+        let cut_off = is_cut_off(&half);
+        std::fs::remove_file(&half).unwrap();
+        assert!(cut_off);
     }
 }
