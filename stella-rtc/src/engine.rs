@@ -59,7 +59,7 @@ pub trait RtcEngine: fmt::Debug + Send + Sync + 'static {
     fn info(&self) -> EngineInfo;
 
     /// Joins the room that `token` names at `url` (`ws://`, `wss://`, `http://` or `https://`), and returns when media
-    /// can flow both ways.
+    /// can flow: both ways, unless the token forbids to subscribe.
     ///
     /// The session leaves the room when the last handle to it (session, sink, writer) is dropped, but only
     /// [`RtcSession::leave`] lets you wait for it.

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 #[non_exhaustive]
 pub enum RtcError {
     /// The address cannot be used. **Caller:** fix the configuration.
-    #[error("server address cannot be used: {reason}")]
+    #[error("server address cannot be used, it should look like ws://127.0.0.1:7880: {reason}")]
     InvalidUrl {
         /// What is wrong with it.
         reason: String,

@@ -20,6 +20,8 @@ pub(crate) struct Link {
     pub(crate) signal: Signal,
     pub(crate) publisher: Peer,
     pub(crate) subscriber: Peer,
+    /// Whether the server will offer a connection for what comes in: it does not where the token forbids to subscribe.
+    pub(crate) subscribes: bool,
     pub(crate) channels: Option<Channels>,
     /// Channels of ours that are open.
     pub(crate) open: HashSet<ChannelId>,
@@ -56,10 +58,13 @@ impl Link {
         let publisher = Peer::new(Role::Publisher, &addresses, options.red).await?;
         let subscriber = Peer::new(Role::Subscriber, &addresses, options.red).await?;
         let (signal, join) = Signal::join(url, token).await?;
+        let permission = join.participant.as_ref().and_then(|participant| participant.permission.as_ref());
+        let subscribes = permission.is_none_or(|permission| permission.can_subscribe);
         let mut link = Self {
             signal,
             publisher,
             subscriber,
+            subscribes,
             channels: None,
             open: HashSet::new(),
             labels: HashMap::new(),
@@ -87,9 +92,9 @@ impl Link {
         }
     }
 
-    /// Whether media can flow both ways.
+    /// Whether media can flow in every way that it will.
     pub(crate) fn is_up(&self) -> bool {
-        self.publisher.is_up() && self.subscriber.is_up()
+        self.publisher.is_up() && (self.subscriber.is_up() || !self.subscribes)
     }
 
     /// Whether a new offer may be made. Not before the publisher is connected: a server that gets a second offer while

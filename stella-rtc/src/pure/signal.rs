@@ -16,6 +16,7 @@ const SEND_LIMIT: Duration = Duration::from_secs(5);
 const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 /// Longest text of the server that is put into an error.
 const MAX_DETAIL: usize = 200;
+const NO_TLS: &str = "the server does not speak TLS; use ws:// instead of wss://";
 
 /// What the server or the connection said.
 pub(crate) enum SignalInput {
@@ -199,7 +200,7 @@ fn restart_error(error: SignalError) -> RestartError {
 fn convert_error(error: SignalError, token: &str) -> RtcError {
     let clean = |text: String| {
         let text = if token.is_empty() { text } else { text.replace(token, "…") };
-        text.trim().chars().take(MAX_DETAIL).collect::<String>()
+        one_line(&text)
     };
     match error {
         SignalError::UrlParse(reason) => RtcError::InvalidUrl { reason: clean(reason) },
@@ -215,14 +216,29 @@ fn convert_error(error: SignalError, token: &str) -> RtcError {
             RtcError::Disconnected { reason: convert::disconnect_reason(reason as i32) }
         }
         SignalError::ProtoParse(error) => RtcError::Protocol { detail: clean(error.to_string()) },
-        other => RtcError::Unreachable { detail: clean(other.to_string()) },
+        other => {
+            let detail = clean(other.to_string());
+            // What rustls says of an answer that is not TLS.
+            let plain = detail.contains("InvalidContentType");
+            RtcError::Unreachable { detail: if plain { NO_TLS.into() } else { detail } }
+        }
     }
+}
+
+/// What a server said, as a part of one line: without line ends, and without the web page of a server of another kind.
+fn one_line(text: &str) -> String {
+    if text.trim_start().starts_with('<') {
+        return "a web page".into();
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(MAX_DETAIL).collect()
 }
 
 fn http_error(status: u16, detail: String) -> RtcError {
     match status {
         401 => RtcError::Unauthorized { detail },
         403 => RtcError::NotPermitted { what: detail },
+        404 => RtcError::Server { status, detail: format!("{detail} (is this the address of a LiveKit server?)") },
         _ => RtcError::Server { status, detail },
     }
 }
@@ -237,5 +253,18 @@ mod tests {
         let error =
             convert_error(SignalError::Client(status, "invalid token: s3cret, error: expired".into()), "s3cret");
         assert_eq!(error, RtcError::Unauthorized { detail: "invalid token: …, error: expired".into() });
+    }
+
+    #[test]
+    fn an_error_is_one_short_line() {
+        let not_found = |text: &str| {
+            let error = convert_error(SignalError::Client("404".parse().expect("a status"), text.into()), "token");
+            assert!(matches!(error, RtcError::Server { status: 404, .. }), "{error:?}");
+            error.to_string()
+        };
+        assert!(not_found("404 page not found\n").starts_with("server answered 404: 404 page not found (is this"));
+        assert!(not_found("\n<!DOCTYPE html>\n<html>").starts_with("server answered 404: a web page (is this"));
+        let long = not_found(&"two\r\nlines ".repeat(1_000));
+        assert!(!long.contains(['\n', '\r']) && long.len() < 300, "{long}");
     }
 }

@@ -1,12 +1,13 @@
 //! What cannot work fails with the right error, in time.
 
-use crate::support::{OwnServer, PATIENCE, Us, key, room, setting, token, url};
+use crate::support::{OwnServer, PATIENCE, Peer, Us, key, room, setting, token, url};
 use std::{
     process::Command,
     time::{Duration, Instant},
 };
 use stella_rtc::{
     ConnectOptions, ConnectionState, DisconnectReason, PureEngine, ReconnectOptions, RtcEngine, RtcError, RtcEvent,
+    Scenario,
     server::RoomServer,
     token::{self, ApiKey, TokenOptions},
 };
@@ -136,4 +137,17 @@ async fn a_server_killed_in_mid_call_ends_the_session_after_its_attempts() {
     assert_eq!(reason, DisconnectReason::ReconnectFailed);
     let drained = tokio::time::timeout(PATIENCE, sink.drained()).await;
     drained.expect("nobody waits for a dead session");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_subscribe_still_joins_and_comes_back() {
+    let room = room("deaf");
+    let who = TokenOptions { can_subscribe: false, ..TokenOptions::new(&*room, "us") };
+    let mut us = Us::join_as(&url(), who, ConnectOptions::default()).await;
+    assert!(us.session.local().permissions.is_some_and(|permissions| !permissions.can_subscribe));
+    let (_sink, _sounding) = us.sound(440.0).await;
+    us.session.simulate(Scenario::SignalReconnect).await.expect("connected");
+    us.reconnected().await;
+    let mut python = Peer::join(&room, "python").await;
+    python.wait("track_subscribed", |event| event["identity"] == "us").await;
 }

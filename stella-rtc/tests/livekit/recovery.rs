@@ -249,3 +249,20 @@ async fn a_server_that_freezes_is_noticed_and_returned_to() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_killed_and_comes_back_is_joined_anew() {
+    let mut server = OwnServer::start();
+    let mut us = Us::join_at(&server.url(), &room("back"), ConnectOptions::default()).await;
+    let (sink, _sounding) = us.sound(440.0).await;
+    server.kill();
+    us.wait("the loss", |event| matches!(event, RtcEvent::Reconnecting).then_some(())).await;
+    server.start_again();
+    let began = std::time::Instant::now();
+    assert!(!us.reconnected().await, "joined anew");
+    // It knows nothing of the session: that it refuses to resume is an answer, and no reason to wait any longer.
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    let before = sink.playout_position();
+    eventually("sound goes on", async || (sink.playout_position() > before + 24_000).then_some(())).await;
+    us.session.publish_data(message(0)).await.expect("sends");
+}

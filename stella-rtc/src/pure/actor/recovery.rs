@@ -221,7 +221,8 @@ impl Actor {
             Err(RestartError::Refused) => {
                 tracing::info!("the server refused to resume");
                 *anew = true;
-                self.next_attempt(now);
+                // It is there and has answered: there is nothing to wait for.
+                self.begin_attempt();
             }
             Err(RestartError::Failed(why)) => {
                 tracing::info!(why, "attempt to resume failed");
@@ -266,7 +267,8 @@ impl Actor {
 
     fn check_restored(&mut self, since: Instant, publisher: u32, subscriber: u32, now: Instant) {
         let Some(link) = &self.link else { return };
-        let again = link.publisher.times_connected() > publisher && link.subscriber.times_connected() > subscriber;
+        let again = link.publisher.times_connected() > publisher
+            && (!link.subscribes || link.subscriber.times_connected() > subscriber);
         let settled = again || now >= since + SETTLED;
         if link.is_up() && !link.publisher.offer_pending() && settled {
             link.signal.reconnected();

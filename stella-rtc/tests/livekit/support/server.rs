@@ -10,6 +10,7 @@ use std::{
 pub(crate) struct OwnServer {
     process: Child,
     port: u16,
+    config: String,
 }
 
 impl OwnServer {
@@ -24,20 +25,24 @@ impl OwnServer {
             setting("STELLA_TEST_LIVEKIT_KEY"),
             setting("STELLA_TEST_LIVEKIT_SECRET")
         );
-        let program =
-            std::env::var("STELLA_TEST_LIVEKIT_SERVER").unwrap_or_else(|_| setting("STELLA_TEST_LIVEKIT_BIN"));
-        let process = Command::new(program)
-            .args(["--config-body", &config])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the server starts");
+        let server = Self { process: run(&config), port, config };
+        server.await_answer();
+        server
+    }
+
+    fn await_answer(&self) {
         let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(began.elapsed() < PATIENCE, "the server does not come up");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self { process, port }
+    }
+
+    /// Starts it again after [`kill`](Self::kill): the same address, but it knows nothing any more.
+    pub(crate) fn start_again(&mut self) {
+        self.process.wait().expect("was killed");
+        self.process = run(&self.config);
+        self.await_answer();
     }
 
     /// Ends it without a goodbye.
@@ -55,6 +60,13 @@ impl OwnServer {
     pub(crate) fn url(&self) -> String {
         format!("ws://127.0.0.1:{}", self.port)
     }
+}
+
+fn run(config: &str) -> Child {
+    let program = std::env::var("STELLA_TEST_LIVEKIT_SERVER").unwrap_or_else(|_| setting("STELLA_TEST_LIVEKIT_BIN"));
+    let mut command = Command::new(program);
+    command.args(["--config-body", config]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("the server starts")
 }
 
 impl Drop for OwnServer {
