@@ -49,6 +49,11 @@ pub(crate) async fn models(cache: Cache, llm: LlmAddress) -> Result<LocalModels>
 /// Options for a small model and a slow voice on few cores.
 fn options() -> Options {
     let mut options = Options::default();
+    // A reader pauses up to 0.9 s between clauses, and a text cut there is understood worse. Waiting costs nothing: the
+    // answer is begun at once, speculatively, and needs longer than that.
+    options.endpointing.wait_complete = Duration::from_millis(950);
+    options.endpointing.wait_unsure = Duration::from_millis(1_200);
+    options.endpointing.wait_incomplete = Duration::from_millis(1_800);
     // A model on one shared core reads 50 tokens a second, and the user reads a page.
     options.recovery.first_token_by = Duration::from_secs(12);
     options.recovery.first_audio_by = Duration::from_secs(8);

@@ -51,6 +51,12 @@ impl Clip {
         Self { samples: clip.samples.iter().map(louder).collect(), voiced: clip.voiced }
     }
 
+    /// The clip without what follows the voice, but for a little silence.
+    pub(crate) fn trimmed(self) -> Self {
+        let end = (self.voiced.end + FORMAT.sample_rate() as usize / 5).min(self.samples.len());
+        Self { samples: self.samples[..end].into(), voiced: self.voiced }
+    }
+
     /// How long it plays.
     pub(crate) fn duration(&self) -> Duration {
         FORMAT.duration(self.samples.len() as u64)
@@ -114,7 +120,8 @@ mod tests {
         let frame = AudioFrame::new(FORMAT, samples).unwrap();
         assert_eq!(Clip::new(&frame).voiced, 6_000..18_000, "a click is no voice");
         let loud = Clip::recorded(&frame);
-        assert_eq!((loud.samples[22_100], loud.voiced), (16_000, 6_000..18_000));
+        assert_eq!((loud.samples[22_100], loud.voiced.clone()), (16_000, 6_000..18_000));
+        assert_eq!(loud.trimmed().samples.len(), 18_000 + 4_800);
         let silent = Clip::new(&AudioFrame::silence(FORMAT, Duration::from_secs(1)));
         assert!(silent.voiced.is_empty());
     }

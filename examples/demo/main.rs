@@ -153,7 +153,8 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
         return Ok(());
     }
     let progress = Progress::new(start);
-    let play = Play { clip: Clip::recorded(&speech), own: own.is_some() };
+    let clip = Clip::recorded(&speech);
+    let play = if own.is_some() { Play { clip, own: true } } else { Play { clip: clip.trimmed(), own: false } };
     let set = Stage::set(args, &cache, progress.clone());
     let mut stage = tokio::select! {
         biased;
