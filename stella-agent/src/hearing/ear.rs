@@ -39,6 +39,8 @@ const MAX_FAILURES: u32 = 30;
 pub(crate) enum EarCommand {
     /// Listen to this from now on.
     Listen(Box<dyn AudioInput>),
+    /// The sound has ended.
+    Hush,
     /// [`Command::StartUtterance`](stella_core::engine::Command::StartUtterance).
     Start(UtteranceId),
     /// [`Command::Checkpoint`](stella_core::engine::Command::Checkpoint).
@@ -149,6 +151,10 @@ impl Ear {
                 self.input = Some(input);
                 self.line = Line::new(self.ring.end());
                 self.detection = None;
+            }
+            EarCommand::Hush => {
+                self.input = None;
+                self.silence().await;
             }
             EarCommand::Start(utterance) => {
                 let pre_roll = AudioFormat::SPEECH.samples(PRE_ROLL);

@@ -244,7 +244,7 @@ impl Driver<'_> {
                 self.tell(Input::Joined { speaker })
             }
             TransportEvent::Left { speaker } => {
-                self.ears.remove(&speaker);
+                self.hush(speaker);
                 let at = self.people.iter().position(|(known, _)| *known == speaker)?;
                 let (_, participant) = self.people.remove(at);
                 self.announce(SessionEvent::Left(participant));
@@ -357,6 +357,9 @@ impl Driver<'_> {
             Command::FinishUtterance { utterance } => {
                 if let Some(speaker) = self.utterances.remove(&utterance) {
                     self.ear(speaker, EarCommand::Finish(utterance));
+                    if !self.people.iter().any(|(present, _)| *present == speaker) {
+                        self.hush(speaker);
+                    }
                 }
             }
             Command::Score { score, speaker, transcript } => {
@@ -401,6 +404,15 @@ impl Driver<'_> {
             Command::Hold { reply } => self.play(PlayoutCommand::Hold(reply)),
             Command::Resume { reply, from } => self.play(PlayoutCommand::Resume(reply, from)),
             Command::Stop { reply } => self.play(PlayoutCommand::Stop(reply)),
+        }
+    }
+
+    /// Somebody left: what was heard of them is still recognised. An ear that has nothing to do any more goes.
+    fn hush(&mut self, speaker: SpeakerId) {
+        if self.utterances.values().any(|whose| *whose == speaker) {
+            self.ear(speaker, EarCommand::Hush);
+        } else {
+            self.ears.remove(&speaker);
         }
     }
 

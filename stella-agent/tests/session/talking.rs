@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use stella_agent::{BasicAgent, testing::FakeRoom, transport::TransportEvent};
+use stella_agent::{
+    BasicAgent,
+    testing::{FakeRoom, FakeTransport},
+    transport::TransportEvent,
+};
 use stella_core::{
     chat::Role,
     engine::{AgentState, CloseReason, Event, ReplyEnd, TypedPolicy},
+    id::SpeakerId,
 };
 use tokio::time::Instant;
 
@@ -113,4 +118,44 @@ async fn a_session_leaves_no_task_behind() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(metrics.num_alive_tasks(), before);
     assert!(rig.handle.say("anything").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_people_are_told_apart_and_one_may_leave_in_mid_sentence() {
+    const BERT: SpeakerId = SpeakerId(2);
+    let mut rig = Rig::start(builder()).await;
+    rig.reply().await;
+    rig.room.join(BERT, "bert").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.room.hum(BERT, Duration::from_secs(2));
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    rig.room.send(TransportEvent::Left { speaker: BERT }).await;
+    let parts = rig.event("turn", |event| match event {
+        Event::TurnCommitted { parts, .. } => Some(parts.clone()),
+        _ => None,
+    });
+    let parts = parts.await;
+    assert_eq!((parts[0].speaker, parts[0].text.as_str()), (BERT, "What is the time?"));
+    rig.reply().await;
+    rig.room.hum(ANNA, Duration::from_secs(1));
+    let speaker = rig.event("turn", |event| match event {
+        Event::TurnCommitted { parts, .. } => Some(parts[0].speaker),
+        _ => None,
+    });
+    assert_eq!(speaker.await, ANNA);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_application_may_type_before_anybody_is_there() {
+    let session = builder().build().expect("complete");
+    let handle = session.handle();
+    let (transport, room) = FakeTransport::new();
+    let session = tokio::spawn(session.run(transport));
+    handle.type_text("Anybody there?", TypedPolicy::Interrupt).await.expect("open");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(room.sound() > Duration::from_millis(500));
+    handle.end(CloseReason::Application, None, Duration::from_secs(1)).await.expect("open");
+    assert!(session.await.expect("no panic").is_ok());
+    assert_eq!(handle.closed().await, CloseReason::Application);
 }
