@@ -14,7 +14,7 @@ use stella_agent::{
 use stella_benches::figures::{Figure, median};
 use stella_core::{
     audio::AudioFormat,
-    engine::{CloseReason, Event, Options, TurnLatency},
+    engine::{CloseReason, EndpointingMode, Event, Options, TurnLatency},
     testing::scripted::{ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
 };
 use stella_providers::{runtime::Cache, silero::Silero};
@@ -124,6 +124,7 @@ fn figures(responses: Vec<f64>, silences: Vec<f64>, latencies: &[TurnLatency]) -
 
 fn session(cache: &Cache) -> Result<AgentSession> {
     let mut options = Options::default();
+    options.endpointing.mode = EndpointingMode::Silence;
     options.endpointing.wait_complete = WAIT;
     options.endpointing.wait_unsure = WAIT;
     options.endpointing.wait_incomplete = WAIT;

@@ -402,6 +402,7 @@ mod tests {
             turn: TurnId(1),
             reply: ReplyId(1),
             wait: Wait::Complete,
+            percent: Some(90),
             speculative: true,
             last_voiced: at(1_000_400),
             voice_ended: at(1_193_100),

@@ -47,6 +47,10 @@ impl fmt::Display for LatencyTable<'_> {
                 Wait::Complete => "complete",
                 Wait::Unsure => "unsure",
                 Wait::Incomplete => "incomplete",
+                Wait::Silence => "silence",
+                Wait::Recogniser => "recogniser",
+                Wait::Manual => "application",
+                Wait::Left => "left",
                 Wait::Typed => "typed",
             };
             write!(
@@ -85,6 +89,7 @@ mod tests {
             turn: TurnId(3),
             reply: ReplyId(4),
             wait: Wait::Complete,
+            percent: Some(90),
             speculative: true,
             last_voiced: at(1_000),
             voice_ended: at(1_200),

@@ -19,6 +19,8 @@ pub struct SttCapabilities {
     pub interim: bool,
     /// Says when each word was spoken.
     pub word_times: bool,
+    /// Says when the speaker's turn has ended ([`SttEventKind::TurnEnd`]).
+    pub turn_end: bool,
 }
 
 /// How to recognise one speaker.
@@ -55,6 +57,9 @@ pub enum SttEventKind {
         /// Number given to [`SttInput::checkpoint`].
         checkpoint: u32,
     },
+    /// May change, but the recogniser takes the speaker's turn for ended
+    /// ([`EndpointingMode::Recogniser`](crate::engine::EndpointingMode::Recogniser)).
+    TurnEnd,
 }
 
 /// Recognition events of one speaker. It ends when the input is dropped, or after the first error.

@@ -19,6 +19,7 @@ fn defaults() -> BTreeMap<String, String> {
 
 fn text(value: &Value) -> String {
     match value {
+        Value::Object(empty) if empty.is_empty() => "{}".into(),
         Value::Object(duration) => {
             let number = |name: &str| duration[name].as_f64().expect("a number");
             let millis = number("secs") * 1e3 + number("nanos") / 1e6;

@@ -9,7 +9,7 @@ mod exploration;
 use std::collections::BTreeSet;
 
 use exploration::{Action, Root, explore};
-use stella_core::engine::{Options, TypedPolicy};
+use stella_core::engine::{EndpointingMode, Options, TypedPolicy};
 
 /// States of a plain run.
 const STATES: usize = 60_000;
@@ -22,6 +22,10 @@ fn roots() -> Vec<Root> {
     plain.speculation.max_attempts = 1;
     let mut reviewed = plain.clone();
     reviewed.conversation.review = true;
+    let mut manual = plain.clone();
+    manual.endpointing.mode = EndpointingMode::Manual;
+    let mut recogniser = plain.clone();
+    recogniser.endpointing.mode = EndpointingMode::Recogniser;
     let typed = Type(TypedPolicy::Interrupt);
     let speaking = vec![Say(true), Audio, Synthesized, Playout];
     let root = |name, options: &Options, actions: Vec<Action>| Root { name, options: options.clone(), actions };
@@ -42,6 +46,8 @@ fn roots() -> Vec<Root> {
         root("tools", &plain, vec![typed, Token, Call("clock"), Call("order"), Generated]),
         root("farewell", &plain, vec![typed, Call("order"), End(true)]),
         root("firm", &plain, vec![Say(false), Audio, Playout, Voice(1)]),
+        root("manual", &manual, vec![Voice(1), Wait, Silence(1)]),
+        root("recogniser", &recogniser, vec![Voice(1), Wait, Silence(1)]),
         root("reviewing", &reviewed, vec![typed]),
         root("reviewed", &reviewed, vec![Voice(1), Wait, Silence(1), Final("what about Rome"), Deadline]),
     ]

@@ -190,6 +190,11 @@ fn i16_steering_is_bounded() {
     check(Theme { acts: [14, 1, 1, 0, 0], trouble: 2, ..EVERYDAY }, 16);
 }
 
+#[test]
+fn i17_turns_end_as_their_mode_allows() {
+    check(Theme { acts: [12, 2, 8, 0, 4], trouble: 10, ..EVERYDAY }, 17);
+}
+
 /// Each rule, the engine that breaks it, and the conversations in which it shows.
 const BROKEN: &[(Rule, Fault, Theme)] = &[
     (Rule::I1, Fault::ForgetsOutcomes, EVERYDAY),
@@ -208,6 +213,7 @@ const BROKEN: &[(Rule, Fault, Theme)] = &[
     (Rule::I14, Fault::RepeatsStates, EVERYDAY),
     (Rule::I15, Fault::ShortensLatency, EVERYDAY),
     (Rule::I16, Fault::SteersBlindly, EVERYDAY),
+    (Rule::I17, Fault::EndsTurnsUnasked, Theme { acts: [12, 0, 1, 0, 0], trouble: 1, ..EVERYDAY }),
 ];
 
 #[test]

@@ -1,6 +1,8 @@
 //! The hard cases of docs/engine.md as scripts with golden traces. Times in seconds.
 #![cfg(feature = "testing")]
 
+use std::time::Duration;
+
 use stella_core::{
     engine::{Command, Options, Output, Recorded, timeline},
     testing::script::{record, run},
@@ -14,17 +16,25 @@ const SPEAKING: &str = "
     0.100 playout 480
 ";
 
+/// Short waits: what decides when a turn ends has tests of its own.
+fn options() -> Options {
+    let mut options = Options::default();
+    options.endpointing.wait_unsure = Duration::from_millis(600);
+    options.endpointing.wait_incomplete = Duration::from_millis(1_600);
+    options
+}
+
 /// Runs a script while the reply of [`SPEAKING`] is being heard.
 fn over_speech(script: &str) -> String {
-    run(Options::default(), &format!("{SPEAKING}{script}"))
+    run(options(), &format!("{SPEAKING}{script}"))
 }
 
 fn check(script: &str) -> String {
-    run(Options::default(), script)
+    run(options(), script)
 }
 
 fn reviewed(script: &str) -> String {
-    let mut options = Options::default();
+    let mut options = options();
     options.conversation.review = true;
     run(options, script)
 }
@@ -478,12 +488,12 @@ fn a_timeline_tells_an_interruption_to_whoever_was_not_there() {
         2.310 synthesized
         2.400 playout 24000
     ";
-    insta::assert_snapshot!(timeline(&record(Options::default(), &format!("{SPEAKING}{script}"))));
+    insta::assert_snapshot!(timeline(&record(options(), &format!("{SPEAKING}{script}"))));
 }
 
 #[test]
 fn unheard_words_are_told_the_model_as_unheard() {
-    let mut options = Options::default();
+    let mut options = options();
     options.conversation.show_unheard = true;
     let script = "
         0.500 playout 10080
@@ -505,7 +515,7 @@ fn unheard_words_are_told_the_model_as_unheard() {
 
 #[test]
 fn a_budget_steers_by_what_it_measures() {
-    let mut options = Options::default();
+    let mut options = options();
     options.latency.budget = Some(std::time::Duration::from_millis(700));
     options.latency.turns = 2;
     let turn = |n: u32| {

@@ -196,6 +196,7 @@ async fn final_of(session: &mut SttSession, checkpoint: u32, reading: &mut Readi
         let event = event.expect("works");
         match event.kind {
             SttEventKind::Interim => reading.interims += 1,
+            SttEventKind::TurnEnd => panic!("it has no opinion on turns"),
             kind => {
                 assert_eq!(kind, SttEventKind::Final { checkpoint });
                 *reading.texts.last_mut().expect("an open utterance") = event.text;

@@ -179,6 +179,8 @@ impl Ear {
     async fn heard(&mut self, heard: Heard) {
         let input = match heard {
             Heard::Text { utterance, text, checkpoint } => Input::Transcript { utterance, text, checkpoint },
+            Heard::Language(language) => Input::Language { speaker: self.speaker, language },
+            Heard::TurnEnd { utterance } => Input::TurnEnded { utterance },
             Heard::Failed { utterance, checkpoint } => Input::TranscriptFailed { utterance, checkpoint },
         };
         self.inputs.send(input).await;

@@ -33,6 +33,10 @@ const PART: u64 = 16_000;
 pub(super) enum Heard {
     /// The text of an utterance so far; of a checkpoint, if it names one.
     Text { utterance: UtteranceId, text: String, checkpoint: Option<u32> },
+    /// The language is known, or another one.
+    Language(String),
+    /// The speaker's turn has ended, as the recogniser sees it.
+    TurnEnd { utterance: UtteranceId },
     /// A checkpoint will not be answered.
     Failed { utterance: UtteranceId, checkpoint: u32 },
 }
@@ -47,6 +51,8 @@ pub(super) struct Recogniser {
     open: Vec<(UtteranceId, u32)>,
     /// What is known already.
     heard: VecDeque<Heard>,
+    /// The language that was reported last.
+    language: Option<String>,
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<SttSession, ProviderError>> + Send>>;
@@ -80,6 +86,7 @@ impl Recogniser {
             current: None,
             open: Vec::new(),
             heard: VecDeque::new(),
+            language: None,
         };
         recogniser.connect();
         recogniser
@@ -240,15 +247,28 @@ impl Recogniser {
     }
 
     fn take(&mut self, event: SttEvent) {
+        let mut ended = false;
         let checkpoint = match event.kind {
             SttEventKind::Interim => None,
+            SttEventKind::TurnEnd => {
+                ended = true;
+                None
+            }
             SttEventKind::Final { checkpoint } => {
                 let answered = (event.utterance, checkpoint);
                 self.open.retain(|open| *open != answered);
                 Some(checkpoint)
             }
         };
-        self.heard.push_back(Heard::Text { utterance: event.utterance, text: event.text, checkpoint });
+        if let Some(language) = event.language.filter(|language| self.language.as_ref() != Some(language)) {
+            self.language = Some(language.clone());
+            self.heard.push_back(Heard::Language(language));
+        }
+        let utterance = event.utterance;
+        self.heard.push_back(Heard::Text { utterance, text: event.text, checkpoint });
+        if ended {
+            self.heard.push_back(Heard::TurnEnd { utterance });
+        }
     }
 
     fn check(&mut self, result: Result<(), ProviderError>) {

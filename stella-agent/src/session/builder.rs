@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use stella_core::{
     audio::AudioFormat,
-    engine::{Judge, Options, WordListJudge},
+    engine::{EndpointingMode, Judge, Options, WordListJudge},
     llm::Llm,
     stt::{Stt, SttOptions},
     tts::Tts,
@@ -101,8 +101,8 @@ impl AgentSessionBuilder {
         self
     }
 
-    /// Sets the engine's options. Two of them follow from the parts: `endpointing.score` is off without a turn detector,
-    /// and `conversation.review` is on if the agent [reviews turns](Agent::reviews_turns).
+    /// Sets the engine's options. Two of them follow from the parts: without a turn detector, `endpointing.mode` is never
+    /// the score, but silence; and `conversation.review` is on if the agent [reviews turns](Agent::reviews_turns).
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
@@ -128,7 +128,9 @@ impl AgentSessionBuilder {
     pub fn build(self) -> Result<AgentSession, BuildError> {
         let agent = self.agent.unwrap_or_else(|| Arc::new(BasicAgent::default()));
         let mut options = self.options;
-        options.endpointing.score &= self.detector.is_some();
+        if self.detector.is_none() && options.endpointing.mode == EndpointingMode::Score {
+            options.endpointing.mode = EndpointingMode::Silence;
+        }
         options.conversation.review |= agent.reviews_turns();
         if options.speech.sample_rate != AudioFormat::VOICE.sample_rate() {
             return Err(BuildError::SampleRate(options.speech.sample_rate));

@@ -93,6 +93,23 @@ impl SessionHandle {
         self.input(Input::Interrupt { force }).await
     }
 
+    /// Ends the user's turn: what was said so far is answered. Needed in
+    /// [`EndpointingMode::Manual`](stella_core::engine::EndpointingMode::Manual), possible in every mode.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn commit_turn(&self) -> Result<(), Ended> {
+        self.input(Input::CommitTurn).await
+    }
+
+    /// Forgets what the user has said and typed and was not answered yet.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn clear_turn(&self) -> Result<(), Ended> {
+        self.input(Input::ClearTurn).await
+    }
+
     /// Types as the user: it is answered like speech. An event confirms the message's arrival under its id.
     ///
     /// # Errors

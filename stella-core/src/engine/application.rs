@@ -28,6 +28,14 @@ impl Engine {
             Input::Transcript { utterance, text, checkpoint } => self.transcribed(utterance, text, checkpoint),
             Input::TranscriptFailed { utterance, checkpoint } => self.transcript_failed(utterance, checkpoint),
             Input::Scored { score, probability } => self.scored(score, probability),
+            Input::TurnEnded { utterance } => self.recogniser_ended(utterance),
+            Input::Language { speaker, language } => {
+                if let Some(index) = self.speaker(speaker) {
+                    self.language(index, language);
+                }
+            }
+            Input::CommitTurn => self.commit_by_application(),
+            Input::ClearTurn => self.clear_turn(),
             Input::Left { speaker } => self.left(speaker),
             Input::Joined { speaker } => {
                 self.speaker(speaker);
@@ -60,6 +68,10 @@ impl Engine {
             Input::Interrupt { force: true } => self.interrupt(true),
             Input::VoiceStarted { .. }
             | Input::VoiceEnded { .. }
+            | Input::TurnEnded { .. }
+            | Input::Language { .. }
+            | Input::CommitTurn
+            | Input::ClearTurn
             | Input::Joined { .. }
             | Input::Left { .. }
             | Input::Interrupt { .. } => {}
@@ -102,6 +114,10 @@ impl Engine {
             | Input::Transcript { .. }
             | Input::TranscriptFailed { .. }
             | Input::Scored { .. }
+            | Input::TurnEnded { .. }
+            | Input::Language { .. }
+            | Input::CommitTurn
+            | Input::ClearTurn
             | Input::Joined { .. }
             | Input::Left { .. }
             | Input::Typed { .. }

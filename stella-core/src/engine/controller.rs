@@ -296,6 +296,7 @@ mod tests {
             turn: TurnId(1),
             reply: ReplyId(1),
             wait: Wait::Unsure,
+            percent: None,
             speculative: false,
             last_voiced: at(0),
             voice_ended: at(0),

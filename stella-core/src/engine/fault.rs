@@ -39,6 +39,8 @@ pub enum Fault {
     ShortensLatency,
     /// I16: the latency controller goes beyond its bounds.
     SteersBlindly,
+    /// I17: turns end although the application has not said so, in the mode in which only it may.
+    EndsTurnsUnasked,
 }
 
 impl Engine {

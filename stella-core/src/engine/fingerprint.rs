@@ -13,7 +13,7 @@ use super::Engine;
 
 /// Types and fields that only the latency report or the bill reads.
 const TYPES: &[&str] = &["Stamps", "Moments", "TokenUsage"];
-const FIELDS: &[&str] = &["noticed", "transcribed", "committed"];
+const FIELDS: &[&str] = &["transcribed", "committed"];
 
 /// Age in milliseconds from which the past is all the same; more than any default that counts from the past.
 const LONG_AGO: i64 = 20_000;
@@ -143,8 +143,10 @@ mod tests {
 
     #[test]
     fn ids_and_times_are_relative() {
-        let one = r#"Utterance { id: u7, since: 1.250s, text: "u7 at 1.250s" }, Pause { noticed: 1.300s, by: 2.000s }"#;
-        let two = r#"Utterance { id: u9, since: 2.250s, text: "u7 at 1.250s" }, Pause { noticed: 2.999s, by: 3.000s }"#;
+        let one =
+            r#"Utterance { id: u7, since: 1.250s, text: "u7 at 1.250s" }, Pause { transcribed: 1.300s, by: 2.000s }"#;
+        let two =
+            r#"Utterance { id: u9, since: 2.250s, text: "u7 at 1.250s" }, Pause { transcribed: 2.999s, by: 3.000s }"#;
         assert_eq!(canonical(one, 1_500), canonical(two, 2_500));
         assert_ne!(canonical(one, 1_500), canonical(two, 2_501));
         assert_ne!(canonical("u1 u1", 0), canonical("u1 u2", 0));

@@ -1,7 +1,7 @@
 //! What the engine does about voices and their transcripts.
 
 use super::{
-    Command, DiscardReason, Engine, Event, Part, Source, Stage, Verdict,
+    Command, DiscardReason, EndpointingMode, Engine, Event, Part, Source, Stage, Verdict, Wait,
     floor::Floor,
     judge::{Overlapping, words},
     listener::{Listener, Pause, Score, Speaker, Utterance},
@@ -33,13 +33,14 @@ impl Engine {
             self.fail(Stage::Limit, format!("more than {MAX_SPEAKERS} speakers"));
             return None;
         }
-        self.speakers.push(Speaker { id, listener: Listener::Silent, present: true });
+        self.speakers.push(Speaker::new(id));
         Some(self.speakers.len() - 1)
     }
 
     pub(super) fn voice_started(&mut self, speaker: SpeakerId, since: Timestamp) {
         let Some(index) = self.speaker(speaker) else { return };
         let since = since.min(self.now);
+        self.learn_pause(index, since);
         let utterance = match self.speakers[index].listener.take() {
             Listener::Silent => {
                 let utterance = Utterance::new(UtteranceId(self.ids.next()), since);
@@ -51,7 +52,7 @@ impl Engine {
                 return;
             }
             Listener::Pausing { mut utterance, .. } | Listener::Ready { mut utterance, .. } => {
-                utterance.weighed = false;
+                (utterance.weighed, utterance.ended) = (false, false);
                 utterance
             }
         };
@@ -75,7 +76,7 @@ impl Engine {
         let (id, checkpoint) = (utterance.id, utterance.checkpoint);
         self.command(Command::Checkpoint { utterance: id, checkpoint });
         let mut score = Score::None;
-        if self.config.endpointing.score {
+        if self.config.endpointing.mode == EndpointingMode::Score {
             let request = ScoreId(self.ids.next());
             score = Score::Pending(request);
             let before = text(&self.turn.collected().parts);
@@ -83,9 +84,10 @@ impl Engine {
             self.command(Command::Score { score: request, speaker, transcript });
         }
         let last_voiced = last_voiced.max(utterance.since).min(self.now);
-        let mut pause = Pause::new(self.now, last_voiced, score, &self.endpointing());
+        let mut pause = Pause::new(self.now, last_voiced, score);
         pause.stable_at = self.stable_at(&utterance.text);
         self.speakers[index].listener = Listener::Pausing { utterance, pause };
+        self.weigh_pause(index);
         self.active();
         match &mut self.overlap {
             Overlap::Judging(judging) if judging.utterance == id => judging.ended = Some(self.now),
@@ -126,6 +128,7 @@ impl Engine {
             self.drop_other_speculation(utterance, &text);
             self.event(Event::UserTranscript { speaker, utterance, text, is_final: false });
         }
+        self.weigh_pause(index);
         self.weigh_overlap(utterance);
         self.after_transcript(utterance);
     }
@@ -174,16 +177,18 @@ impl Engine {
     }
 
     pub(super) fn scored(&mut self, score: ScoreId, probability: Option<f32>) {
-        let options = self.endpointing();
         let awaited = |speaker: &mut Speaker| match &mut speaker.listener {
             Listener::Pausing { pause, .. } if pause.score == Score::Pending(score) => {
-                pause.scored(probability, &options);
+                pause.scored(probability);
                 true
             }
             _ => false,
         };
         match self.speakers.iter_mut().position(awaited) {
-            Some(index) => self.speculate(index),
+            Some(index) => {
+                self.weigh_pause(index);
+                self.speculate(index);
+            }
             None => self.stats.late += 1,
         }
     }
@@ -193,7 +198,7 @@ impl Engine {
         self.voice_ended(speaker, self.now);
         if let Some(index) = self.speakers.iter().position(|s| s.id == speaker) {
             self.speakers[index].present = false;
-            self.decide(index);
+            self.end_pause(index, Wait::Left);
         }
     }
 
@@ -234,13 +239,10 @@ impl Engine {
             }
         }
         let words = utterance.text.trim().to_owned();
-        let moments = Moments {
-            wait: pause.wait,
-            last_voiced: pause.last_voiced,
-            voice_ended: pause.noticed,
-            ready: pause.decide_at,
-            transcribed: pause.transcribed.unwrap_or(self.now),
-        };
+        let moments = pause.moments(self.now);
+        if self.config.endpointing.adaptive {
+            self.speakers[index].finished = Some(pause.last_voiced);
+        }
         if !words.is_empty() {
             let (utterance, text) = (utterance.id, words.clone());
             self.event(Event::UserTranscript { speaker, utterance, text, is_final: true });
@@ -277,7 +279,7 @@ impl Engine {
         self.adopt_speculation(utterance, moments);
     }
 
-    fn discard(&mut self, part: Part, reason: DiscardReason) {
+    pub(super) fn discard(&mut self, part: Part, reason: DiscardReason) {
         self.event(Event::Discarded { source: part.source, text: part.text, reason });
     }
 

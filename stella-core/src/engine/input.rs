@@ -64,6 +64,19 @@ pub enum Input {
         /// The checkpoint.
         checkpoint: u32,
     },
+    /// The recogniser says that the speaker's turn has ended. Heeded only in
+    /// [`EndpointingMode::Recogniser`](super::EndpointingMode::Recogniser).
+    TurnEnded {
+        /// Its open utterance.
+        utterance: UtteranceId,
+    },
+    /// The language somebody speaks is known, or has changed.
+    Language {
+        /// Who.
+        speaker: SpeakerId,
+        /// BCP 47 tag; empty for "not known any more".
+        language: String,
+    },
     /// The answer to [`Command::Score`](super::Command::Score).
     Scored {
         /// Which request.
@@ -178,6 +191,13 @@ pub enum Input {
     },
 
     // The application
+    /// The user's turn has ended: everything said and not answered yet is to be answered. In every mode; the only end of
+    /// spoken turns in [`EndpointingMode::Manual`](super::EndpointingMode::Manual). A voice that is on is heard up to
+    /// now; its rest is not heard.
+    CommitTurn,
+    /// Everything said and typed that is not answered yet is to be forgotten. A voice that is on is not heard until it
+    /// has paused.
+    ClearTurn,
     /// Instructions or tools change, from the next generation on.
     UpdateAgent {
         /// The new instructions, if they change.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::completeness;
+
 /// What is known of the overlapping speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlapping<'a> {
@@ -26,10 +28,28 @@ pub enum Verdict {
     Unsure,
 }
 
-/// Decides what overlapping words mean. It must be a pure function, so that replays give the same outputs.
+/// What somebody has said when they pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Their words since they began to speak; may be empty.
+    pub text: &'a str,
+    /// BCP 47 tag of their language, if known.
+    pub language: Option<&'a str>,
+}
+
+/// Decides what words mean. It must be a pure function, so that replays give the same outputs.
 pub trait Judge: fmt::Debug + Send + Sync {
-    /// Judges words that are not empty.
+    /// Judges overlapping words that are not empty.
     fn judge(&self, overlapping: Overlapping<'_>) -> Verdict;
+
+    /// By how much the words change the odds that the speaker's turn is complete: 1 says nothing, below 1 that more is
+    /// to come. The default knows English, which it supposes if no language is known, and the punctuation of others.
+    fn completeness(&self, said: Said<'_>) -> f32 {
+        match said.language {
+            Some(language) if !language.to_ascii_lowercase().starts_with("en") => completeness::punctuation(said.text),
+            _ => completeness::english(said.text),
+        }
+    }
 }
 
 /// The default judge: English backchannels and words of command by list, and an echo by comparison with the agent's

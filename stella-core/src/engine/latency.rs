@@ -7,16 +7,25 @@ use crate::{
     time::Timestamp,
 };
 
-/// Which wait decided that the turn had ended.
+/// What decided that the turn had ended. All waits count from the last voiced sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
-    /// The score said complete.
+    /// A silence, shortened because score and words said that the turn was probably complete.
     Complete,
-    /// There was no score in time, or it was between the thresholds.
-    Unsure,
-    /// The score said incomplete.
+    /// A silence, prolonged because they said that the speaker had probably only paused; or the longest one, in a mode
+    /// in which somebody else should have decided.
     Incomplete,
+    /// A silence of which nothing was known in time.
+    Unsure,
+    /// A silence, of which nothing else was asked ([`EndpointingMode::Silence`](super::EndpointingMode::Silence)).
+    Silence,
+    /// The recogniser's own end of the turn.
+    Recogniser,
+    /// The application ([`Input::CommitTurn`](super::Input::CommitTurn)).
+    Manual,
+    /// The speaker left.
+    Left,
     /// The text was typed; there was nothing to wait for.
     Typed,
 }
@@ -29,8 +38,11 @@ pub struct TurnLatency {
     pub turn: TurnId,
     /// Its reply.
     pub reply: ReplyId,
-    /// Which wait ended the turn.
+    /// What ended the turn.
     pub wait: Wait,
+    /// Probability in percent that the turn was complete, as the engine saw it; `None` if nothing was known or asked.
+    #[serde(default)]
+    pub percent: Option<u8>,
     /// Whether the reply had been begun on a probable end of the turn.
     pub speculative: bool,
     /// Last voiced sample of the user, or the arrival of typed text.

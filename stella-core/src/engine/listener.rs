@@ -1,6 +1,6 @@
 //! One speaker's side of the floor: silent, speaking, pausing, or done and waiting for the transcript.
 
-use super::{Wait, options::EndpointingOptions};
+use super::{Wait, pace::Pace, turn::Moments};
 use crate::{
     id::{ScoreId, SpeakerId, UtteranceId},
     time::Timestamp,
@@ -13,6 +13,19 @@ pub(super) struct Speaker {
     pub(super) listener: Listener,
     /// Whether they are here; who is gone makes room for others.
     pub(super) present: bool,
+    /// BCP 47 tag of their language, if known.
+    pub(super) language: Option<String>,
+    /// How they pause.
+    pub(super) pace: Pace,
+    /// Last voiced sample of their last utterance, if it is not known yet whether they go on; only if pauses are learned.
+    pub(super) finished: Option<Timestamp>,
+}
+
+impl Speaker {
+    /// Somebody of whom nothing was heard yet.
+    pub(super) fn new(id: SpeakerId) -> Self {
+        Self { id, listener: Listener::Silent, present: true, language: None, pace: Pace::default(), finished: None }
+    }
 }
 
 /// What a speaker is doing.
@@ -44,6 +57,8 @@ pub(super) struct Utterance {
     settled: usize,
     /// Whether its voice was weighed as speech over the reply on the floor.
     pub(super) weighed: bool,
+    /// Whether the recogniser has said that the turn has ended, and the speaker has not gone on.
+    pub(super) ended: bool,
 }
 
 /// A pause and what will end it.
@@ -54,6 +69,8 @@ pub(super) struct Pause {
     pub(super) noticed: Timestamp,
     pub(super) score: Score,
     pub(super) wait: Wait,
+    /// Probability in percent that it ends the turn, if anything is known.
+    pub(super) percent: Option<u8>,
     pub(super) decide_at: Timestamp,
     /// When the final transcript of this pause came.
     pub(super) transcribed: Option<Timestamp>,
@@ -74,7 +91,7 @@ pub(super) enum Score {
 
 impl Utterance {
     pub(super) fn new(id: UtteranceId, since: Timestamp) -> Self {
-        Self { id, since, text: String::new(), checkpoint: 0, answered: 0, settled: 0, weighed: false }
+        Self { id, since, text: String::new(), checkpoint: 0, answered: 0, settled: 0, weighed: false, ended: false }
     }
 
     /// Whether `text` holds everything said up to the last checkpoint.
@@ -111,34 +128,36 @@ impl Utterance {
 }
 
 impl Pause {
-    pub(super) fn new(now: Timestamp, last_voiced: Timestamp, score: Score, options: &EndpointingOptions) -> Self {
-        let mut pause = Self {
+    /// A pause of which nothing is known yet; the engine weighs it next.
+    pub(super) fn new(now: Timestamp, last_voiced: Timestamp, score: Score) -> Self {
+        let (wait, percent) = (Wait::Unsure, None);
+        Self {
             last_voiced,
             noticed: now,
             score,
-            wait: Wait::Unsure,
+            wait,
+            percent,
             decide_at: last_voiced,
             transcribed: None,
             stable_at: None,
-        };
-        pause.decide(options);
-        pause
+        }
     }
 
-    /// Takes the score, and computes again when the turn ends.
-    pub(super) fn scored(&mut self, probability: Option<f32>, options: &EndpointingOptions) {
+    /// Takes the score.
+    pub(super) fn scored(&mut self, probability: Option<f32>) {
         self.score = probability.filter(|p| p.is_finite()).map_or(Score::None, Score::Known);
-        self.decide(options);
     }
 
-    fn decide(&mut self, options: &EndpointingOptions) {
-        let (wait, delay) = match self.score {
-            Score::Known(p) if p >= options.complete_from => (Wait::Complete, options.wait_complete),
-            Score::Known(p) if p < options.incomplete_below => (Wait::Incomplete, options.wait_incomplete),
-            Score::Known(_) | Score::Pending(_) | Score::None => (Wait::Unsure, options.wait_unsure),
-        };
-        self.wait = wait;
-        self.decide_at = self.last_voiced + delay;
+    /// The moments of a turn that this pause ends.
+    pub(super) fn moments(&self, now: Timestamp) -> Moments {
+        Moments {
+            wait: self.wait,
+            percent: self.percent,
+            last_voiced: self.last_voiced,
+            voice_ended: self.noticed,
+            ready: self.decide_at,
+            transcribed: self.transcribed.unwrap_or(now),
+        }
     }
 }
 

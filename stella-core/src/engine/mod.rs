@@ -36,7 +36,9 @@ macro_rules! faulty {
 mod application;
 mod clause;
 mod closing;
+mod completeness;
 mod controller;
+mod endpointing;
 #[cfg(feature = "testing")]
 mod fault;
 #[cfg(feature = "testing")]
@@ -51,6 +53,7 @@ mod listener;
 mod options;
 mod output;
 mod overlap;
+mod pace;
 #[cfg(feature = "testing")]
 mod probe;
 mod replay;
@@ -90,11 +93,11 @@ pub use controller::{Knob, Steered, Steering, SteeringReason};
 #[cfg(feature = "testing")]
 pub use fault::Fault;
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};
-pub use judge::{Judge, Overlapping, Verdict, WordListJudge};
+pub use judge::{Judge, Overlapping, Said, Verdict, WordListJudge};
 pub use latency::{TurnLatency, Wait};
 pub use options::{
-    Config, ConversationOptions, EndpointingOptions, InterruptionOptions, LatencyOptions, Options, OptionsError,
-    RecoveryOptions, SpeculationOptions, SpeechOptions,
+    Config, ConversationOptions, EndpointingMode, EndpointingOptions, InterruptionOptions, LatencyOptions, Options,
+    OptionsError, RecoveryOptions, SpeculationOptions, SpeechOptions,
 };
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,

@@ -1,6 +1,6 @@
 //! Options of the engine: every wait, limit and policy, checked together once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// When a silence ends the user's turn.
+    /// What ends the user's turn.
     pub endpointing: EndpointingOptions,
     /// What speech over the agent does.
     pub interruption: InterruptionOptions,
@@ -24,37 +24,62 @@ pub struct Options {
     pub latency: LatencyOptions,
 }
 
-/// When a silence ends the user's turn. All waits count from the last voiced sample.
+/// What ends the user's turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndpointingMode {
+    /// A silence whose length depends on the turn detector's score, the words, and the speaker's own pauses.
+    #[default]
+    Score,
+    /// A silence of `wait_unsure`, whatever was said.
+    Silence,
+    /// The recogniser ([`Input::TurnEnded`](super::Input::TurnEnded)); at the latest a silence of `wait_incomplete`.
+    Recogniser,
+    /// The application ([`Input::CommitTurn`](super::Input::CommitTurn)), and nothing else. A silence of
+    /// `wait_incomplete` ends the utterance, but not the turn.
+    Manual,
+}
+
+/// What ends the user's turn. All waits count from the last voiced sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointingOptions {
-    /// Whether to ask for an end-of-turn score when the speaker pauses. Default true; set it to false when there is no
-    /// turn detector, and `wait_unsure` decides alone. A score that comes after `wait_unsure` is too late.
-    pub score: bool,
-    /// Wait if the score says that the turn is complete. Default 250 ms.
+    /// What decides. Default: the score.
+    pub mode: EndpointingMode,
+    /// Whether the waits follow how long and how often each speaker pauses, within `wait_complete` and
+    /// `wait_incomplete`. Default false.
+    pub adaptive: bool,
+    /// Shortest wait, if the turn is certainly complete. Default 250 ms: before, the models are seldom done.
     pub wait_complete: Duration,
-    /// Wait without a score, or with one between the thresholds. Default 600 ms.
+    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.2 s,
+    /// which cuts in at about 5 % of pauses in `cargo xtask bench endpoint`; a turn that sounds complete then waits 0.4 s.
     pub wait_unsure: Duration,
-    /// Wait if the score says that the speaker only paused. Default 1.6 s.
+    /// Longest wait, if the speaker certainly only paused. Default 3 s: one in forty pauses is longer, and few turns that
+    /// are complete wait so long.
     pub wait_incomplete: Duration,
-    /// Score from which a turn counts as complete. Default 0.5, smart-turn's own.
-    pub complete_from: f32,
-    /// Score below which a turn counts as incomplete. Default 0.2.
-    pub incomplete_below: f32,
-    /// Longest wait for the final transcript once the silence has ended the turn; then the interim text is taken, or,
-    /// without any, the utterance is discarded as noise. Default 1 s.
+    /// Score that says as much for the end of the turn as against it. Default 0.5, smart-turn's own.
+    pub threshold: f32,
+    /// The same for some languages, by BCP 47 tag, with or without region. Default: none.
+    pub thresholds: BTreeMap<String, f32>,
+    /// Time after the end of the voice was noticed in which score and final transcript are waited for before the turn
+    /// may end; what comes later still counts, if the turn has not ended. Default 400 ms.
+    pub evidence_by: Duration,
+    /// Longest wait for the final transcript once the turn has ended; then the interim text is taken, or, without any,
+    /// the utterance is discarded as noise. Default 1 s.
     pub transcript_by: Duration,
 }
 
 impl Default for EndpointingOptions {
     fn default() -> Self {
         Self {
-            score: true,
+            mode: EndpointingMode::default(),
+            adaptive: false,
             wait_complete: Duration::from_millis(250),
-            wait_unsure: Duration::from_millis(600),
-            wait_incomplete: Duration::from_millis(1_600),
-            complete_from: 0.5,
-            incomplete_below: 0.2,
+            wait_unsure: Duration::from_millis(1_200),
+            wait_incomplete: Duration::from_secs(3),
+            threshold: 0.5,
+            thresholds: BTreeMap::new(),
+            evidence_by: Duration::from_millis(400),
             transcript_by: Duration::from_secs(1),
         }
     }
@@ -285,12 +310,11 @@ impl Options {
         check(waits.wait_unsure <= waits.wait_incomplete, "endpointing.wait_unsure", "exceeds wait_incomplete")?;
         check(waits.wait_incomplete <= hour, "endpointing.wait_incomplete", "exceeds an hour")?;
         check(waits.transcript_by <= hour, "endpointing.transcript_by", "exceeds an hour")?;
-        check(probability(waits.complete_from), "endpointing.complete_from", "is not between 0 and 1")?;
-        check(
-            probability(waits.incomplete_below) && waits.incomplete_below <= waits.complete_from,
-            "endpointing.incomplete_below",
-            "is not between 0 and complete_from",
-        )?;
+        check(waits.evidence_by <= hour, "endpointing.evidence_by", "exceeds an hour")?;
+        let threshold = |p: f32| (0.01..=0.99).contains(&p);
+        check(threshold(waits.threshold), "endpointing.threshold", "is not between 0.01 and 0.99")?;
+        let all = waits.thresholds.values().all(|&p| threshold(p));
+        check(all, "endpointing.thresholds", "are not between 0.01 and 0.99")?;
         check(interruption.hold_after <= interruption.commit_after, "interruption.hold_after", "exceeds commit_after")?;
         check(interruption.max_hold >= interruption.judge_by, "interruption.max_hold", "is below judge_by")?;
         check(interruption.max_hold <= hour, "interruption.max_hold", "exceeds an hour")?;

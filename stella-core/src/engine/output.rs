@@ -200,6 +200,8 @@ pub enum TurnOutcome {
         /// Its reason.
         reason: String,
     },
+    /// The user went on before anything of the reply was heard, and then the application cleared the words.
+    Cleared,
     /// The conversation ended first.
     Closed,
 }
@@ -212,6 +214,8 @@ pub enum DiscardReason {
     Noise,
     /// Signs of listening, such as "mhm", while the agent spoke.
     Backchannel,
+    /// The application cleared them ([`Input::ClearTurn`](super::Input::ClearTurn)).
+    Cleared,
     /// The conversation ended.
     Closed,
     /// Too many words wait for an answer.

@@ -204,6 +204,7 @@ impl Reply {
             turn: turn.id,
             reply: self.id,
             wait: turn.moments.wait,
+            percent: turn.moments.percent,
             speculative: was_speculative,
             last_voiced: turn.moments.last_voiced,
             voice_ended: turn.moments.voice_ended,

@@ -116,6 +116,12 @@ impl Table {
             Input::Held { position, .. } => Some((Lane::Agent, format!("stands at sample {position}"))),
             Input::Say { text, .. } => engine(format!("the application has it say: {text}")),
             Input::Generate { .. } => engine("the application has it speak".into()),
+            Input::TurnEnded { utterance } => {
+                engine(format!("{utterance}: the recogniser says that the turn has ended"))
+            }
+            Input::Language { speaker, language } => user(format!("{speaker} speaks {language}")),
+            Input::CommitTurn => engine("the application ends the user's turn".into()),
+            Input::ClearTurn => engine("the application clears the user's turn".into()),
             Input::Interrupt { .. } => engine("the application interrupts".into()),
             Input::End { within, .. } => engine(format!("the end, within {within:?}")),
             _ => None,
@@ -138,6 +144,7 @@ impl Table {
                 let why = match reason {
                     DiscardReason::Noise => "no words",
                     DiscardReason::Backchannel => "only a sign of listening",
+                    DiscardReason::Cleared => "the application cleared it",
                     DiscardReason::Closed => "the conversation ends",
                     DiscardReason::Limit => "too much waits",
                 };
@@ -163,6 +170,7 @@ impl Table {
                 TurnOutcome::Answered { reply } => format!("{turn} is answered by {reply}"),
                 TurnOutcome::Merged { into } => format!("{turn} is part of {into}"),
                 TurnOutcome::Declined { .. } => format!("{turn} is declined"),
+                TurnOutcome::Cleared => format!("{turn} is cleared"),
                 TurnOutcome::Closed => format!("{turn} ends with the conversation"),
             }),
             Event::ReplyStarted { reply, turn } => {
@@ -225,9 +233,13 @@ fn steered_text(steered: &Steered) -> String {
 
 fn latency_text(latency: &TurnLatency) -> String {
     let wait = match latency.wait {
-        Wait::Complete => "the turn was complete",
+        Wait::Complete => "the turn seemed complete",
         Wait::Unsure => "it was not sure that the turn was over",
         Wait::Incomplete => "the turn seemed incomplete",
+        Wait::Silence => "the silence was long enough",
+        Wait::Recogniser => "the recogniser ended the turn",
+        Wait::Manual => "the application ended the turn",
+        Wait::Left => "the speaker left",
         Wait::Typed => "the turn was typed",
     };
     let gaps: Vec<_> = latency.gaps().iter().filter(|(_, gap)| !gap.is_zero()).map(gap_text).collect();

@@ -46,6 +46,7 @@ pub(super) struct Committed {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
     pub(super) wait: Wait,
+    pub(super) percent: Option<u8>,
     pub(super) last_voiced: Timestamp,
     pub(super) voice_ended: Timestamp,
     pub(super) ready: Timestamp,
@@ -53,9 +54,9 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Of a message that was typed at `now`.
-    pub(super) fn typed(now: Timestamp) -> Self {
-        Self { wait: Wait::Typed, last_voiced: now, voice_ended: now, ready: now, transcribed: now }
+    /// Of words that were complete at `now`: typed, or committed by the application.
+    pub(super) fn at(now: Timestamp, wait: Wait) -> Self {
+        Self { wait, percent: None, last_voiced: now, voice_ended: now, ready: now, transcribed: now }
     }
 }
 

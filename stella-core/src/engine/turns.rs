@@ -1,7 +1,8 @@
 //! What the engine does about turns: collect, commit, review, answer.
 
 use super::{
-    Command, DiscardReason, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome, TypedPolicy,
+    Command, DiscardReason, EndpointingMode, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome,
+    TypedPolicy, Wait,
     judge::words,
     listener::{Listener, Score},
     reply::{Purpose, Reply, Standing},
@@ -24,7 +25,11 @@ impl Engine {
             self.turn.reopen(turn);
         }
         if self.add(part) {
-            self.turn.collected_mut().ready = Some(moments);
+            // If the application decides, words that ended by themselves wait for it.
+            let manual = self.config.endpointing.mode == EndpointingMode::Manual && !faulty!(self, EndsTurnsUnasked);
+            if !(manual && moments.wait == Wait::Incomplete) {
+                self.turn.collected_mut().ready = Some(moments);
+            }
         }
     }
 
@@ -55,12 +60,12 @@ impl Engine {
                 if self.floor.reply().is_some_and(|reply| reply.options.interruptible) {
                     self.cut_off(None);
                 }
-                self.collect(part, Moments::typed(self.now));
+                self.collect(part, Moments::at(self.now, Wait::Typed));
             }
             TypedPolicy::Queue if faulty!(self, DropsQueuedWords) && !self.floor.is_idle() => {}
             TypedPolicy::Queue => {
                 if self.add(part) {
-                    self.turn.collected_mut().ready = Some(Moments::typed(self.now));
+                    self.turn.collected_mut().ready = Some(Moments::at(self.now, Wait::Typed));
                 }
             }
             TypedPolicy::Merge => drop(self.add(part)),
@@ -81,7 +86,7 @@ impl Engine {
     /// Commits the collected words, and has the turn reviewed or answered.
     pub(super) fn commit_turn(&mut self) {
         let Collected { parts, merged, ready, .. } = std::mem::take(self.turn.collected_mut());
-        let moments = ready.unwrap_or(Moments::typed(self.now));
+        let moments = ready.unwrap_or(Moments::at(self.now, Wait::Typed));
         let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
         self.announce(&turn, merged);
         if self.config.conversation.review {
@@ -150,10 +155,12 @@ impl Engine {
             Listener::Silent | Listener::Speaking(_) => return,
         };
         let words = utterance.text.trim();
+        let likely = pause.percent.is_some_and(|percent| f32::from(percent) >= 100.0 * steering.from_score);
         let probable = match pause.score {
+            _ if self.config.endpointing.mode == EndpointingMode::Manual && pause.wait != Wait::Manual => false,
             _ if over => true,
-            Score::Known(p) => p >= steering.from_score,
-            Score::None => !utterance.is_final() && words.ends_with(['.', '?', '!']),
+            Score::Known(_) => likely,
+            Score::None => likely || (!utterance.is_final() && words.ends_with(['.', '?', '!'])),
             Score::Pending(_) => false,
         };
         let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
@@ -177,13 +184,7 @@ impl Engine {
         let source = Source::Utterance(utterance.id);
         let interim = !utterance.is_final();
         let part = Part { speaker: self.speakers[index].id, source, text: words.to_owned(), interim };
-        let moments = Moments {
-            wait: pause.wait,
-            last_voiced: pause.last_voiced,
-            voice_ended: pause.noticed,
-            ready: pause.decide_at,
-            transcribed: pause.transcribed.unwrap_or(self.now),
-        };
+        let moments = pause.moments(self.now);
         let standing = Standing::Speculative(utterance.id);
         let mut parts = collected.parts.clone();
         parts.push(part);
@@ -213,7 +214,7 @@ impl Engine {
         let on_it = self.floor.reply().is_some_and(|r| r.standing == Standing::Speculative(utterance));
         let begun_on = self.floor.reply().and_then(Reply::turn);
         let same = begun_on.is_some_and(|turn| are_same_words(&turn.parts, &self.turn.collected().parts));
-        if !on_it || !same {
+        if !on_it || !same || self.turn.collected().ready.is_none() {
             return self.drop_speculation();
         }
         let Collected { parts, merged, .. } = std::mem::take(self.turn.collected_mut());

@@ -172,6 +172,10 @@ impl Run {
             ("final", text) => {
                 Input::Transcript { utterance: self.utterance, text: text.into(), checkpoint: Some(self.checkpoint) }
             }
+            ("ended", _) => Input::TurnEnded { utterance: self.utterance },
+            ("language", language) => Input::Language { speaker: SpeakerId(1), language: language.into() },
+            ("commit", _) => Input::CommitTurn,
+            ("clear", _) => Input::ClearTurn,
             ("score", p) => Input::Scored { score: self.score, probability: p.parse().ok() },
             ("type", text) => {
                 let (policy, text) = match text.split_once(' ') {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use stella_core::{
-    engine::{Options, Priority, ReplyOptions, TypedPolicy},
+    engine::{EndpointingMode, Options, Priority, ReplyOptions, TypedPolicy},
     testing::simulation::{Act, Answer, Generation, PHRASES, Plan, Playout, Reviewing, Synthesis, TEXTS, TOOLS},
 };
 
@@ -59,6 +59,8 @@ fn act(theme: Theme) -> impl Strategy<Value = Act> {
             2 => any::<bool>().prop_map(Act::Interrupt),
             1 => any::<bool>().prop_map(Act::Tools),
             1 => Just(Act::Note),
+            2 => Just(Act::Commit),
+            1 => Just(Act::Clear),
         ],
         ends => (any::<bool>(), delay(3_000)).prop_map(|(farewell, within)| Act::End(farewell, within)),
         mischief => prop_oneof![
@@ -68,6 +70,9 @@ fn act(theme: Theme) -> impl Strategy<Value = Act> {
             1 => speaker().prop_map(Act::StuckVoice),
             1 => speaker().prop_map(Act::Leave),
             1 => speaker().prop_map(Act::Join),
+            1 => speaker().prop_map(Act::Language),
+            2 => Just(Act::TurnEnded),
+            1 => Just(Act::Clear),
         ],
     ]
 }
@@ -97,7 +102,13 @@ fn playout(theme: Theme) -> impl Strategy<Value = Playout> {
 }
 
 fn options(theme: Theme) -> impl Strategy<Value = Options> {
-    let chances = (prop::bool::weighted(0.8), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let mode = prop_oneof![
+        8 => Just(EndpointingMode::Score),
+        2 => Just(EndpointingMode::Silence),
+        1 => Just(EndpointingMode::Recogniser),
+        1 => Just(EndpointingMode::Manual),
+    ];
+    let chances = ((mode, any::<bool>()), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
     let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
     let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
     let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
@@ -105,7 +116,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let interim = (prop::bool::weighted(0.8), select(vec![150u64, 0, 400]), any::<bool>());
     (chances, limits, waits, (review, prop::bool::weighted(0.05)), budget, interim).prop_map(
         |(
-            (score, interruption, speculation),
+            ((mode, adaptive), interruption, speculation),
             (waiting, history, rounds, retries, silent),
             (hold, max, ahead),
             (review, hasty),
@@ -113,7 +124,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             (interim, stable, unheard),
         )| {
             let mut options = Options::default();
-            options.endpointing.score = score;
+            (options.endpointing.mode, options.endpointing.adaptive) = (mode, adaptive);
             options.interruption.enabled = interruption;
             options.interruption.hold_after = Duration::from_millis(hold);
             options.interruption.max_hold = Duration::from_millis(max);
@@ -134,7 +145,8 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             if hasty {
                 let zero = Duration::ZERO;
                 let waits = &mut options.endpointing;
-                (waits.wait_complete, waits.wait_unsure, waits.transcript_by) = (zero, zero, zero);
+                (waits.wait_complete, waits.wait_unsure) = (zero, zero);
+                (waits.evidence_by, waits.transcript_by) = (zero, zero);
                 let waits = &mut options.interruption;
                 (waits.hold_after, waits.commit_after, waits.judge_by, waits.max_hold) = (zero, zero, zero, zero);
                 (options.speech.first_clause, options.speech.clause, options.speech.max_clause) = (0, 0, 20);

@@ -48,6 +48,10 @@ pub(crate) enum Action {
     Type(TypedPolicy),
     Say(bool),
     Interrupt,
+    Commit,
+    Clear,
+    /// The recogniser ends the turn.
+    Ended,
     Accept,
     Decline,
     End(bool),
@@ -87,6 +91,9 @@ pub(crate) const ACTIONS: &[Action] = &[
     Action::Say(true),
     Action::Say(false),
     Action::Interrupt,
+    Action::Commit,
+    Action::Clear,
+    Action::Ended,
     Action::Accept,
     Action::Decline,
     Action::End(true),
@@ -241,6 +248,9 @@ impl World {
                 text: "Good day.".into(),
                 options: ReplyOptions { interruptible, ..ReplyOptions::default() },
             },
+            Action::Commit => Input::CommitTurn,
+            Action::Clear => Input::ClearTurn,
+            Action::Ended => Input::TurnEnded { utterance: self.utterance.filter(|id| open(*id))? },
             Action::Interrupt => Input::Interrupt { force: true },
             Action::Accept => {
                 Input::Reviewed { turn: self.review?, review: Review::Answer { text: None, context: None } }

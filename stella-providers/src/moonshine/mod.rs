@@ -84,7 +84,7 @@ impl Stt for Moonshine {
     }
 
     fn capabilities(&self) -> SttCapabilities {
-        SttCapabilities { interim: self.options.interim, word_times: false }
+        SttCapabilities { interim: self.options.interim, ..SttCapabilities::default() }
     }
 
     async fn open(&self, options: &SttOptions) -> Result<SttSession, ProviderError> {

@@ -150,7 +150,7 @@ async fn finish(session: SttSession) -> Vec<SttEvent> {
 fn finals(events: &[SttEvent]) -> Vec<(u32, &str)> {
     let finals = events.iter().filter_map(|event| match event.kind {
         SttEventKind::Final { checkpoint } => Some((checkpoint, event.text.as_str())),
-        SttEventKind::Interim => None,
+        SttEventKind::Interim | SttEventKind::TurnEnd => None,
     });
     finals.collect()
 }

@@ -66,6 +66,8 @@ pub(super) struct Utterance {
     pub(super) texts: BTreeSet<String>,
     /// Whether the speaker has gone on since the last checkpoint was asked for.
     pub(super) speaking: bool,
+    /// Whether the application ended the turn, or the speaker left.
+    pub(super) released: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -117,6 +119,8 @@ pub(super) struct Words {
     pub(super) speaker: SpeakerId,
     pub(super) text: Expected,
     pub(super) fate: Fate,
+    /// Whether they may be answered if only the application ends turns.
+    pub(super) released: bool,
 }
 
 /// What the words of a source must be.

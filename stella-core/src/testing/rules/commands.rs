@@ -26,8 +26,16 @@ impl Rules {
                 self.check(Rule::I3, !taken, || format!("{speaker} has two open utterances"))?;
                 let texts = BTreeSet::from([String::new()]);
                 let (last_final, final_of) = (String::new(), 0);
-                let open =
-                    Utterance { speaker: *speaker, asked: 0, answered: 0, last_final, final_of, texts, speaking: true };
+                let open = Utterance {
+                    speaker: *speaker,
+                    asked: 0,
+                    answered: 0,
+                    last_final,
+                    final_of,
+                    texts,
+                    speaking: true,
+                    released: false,
+                };
                 self.utterances.insert(*utterance, open);
             }
             Command::Checkpoint { utterance, checkpoint } => {

@@ -36,7 +36,7 @@ impl Rules {
             Event::MessageAccepted { message } => match input {
                 Input::Typed { speaker, message: typed, text, .. } if typed == message => {
                     let (source, text) = (Source::Message(*message), Expected::Exactly(text.trim().to_owned()));
-                    self.words.push(Words { source, speaker: *speaker, text, fate: Fate::Open });
+                    self.words.push(Words { source, speaker: *speaker, text, fate: Fate::Open, released: true });
                 }
                 _ => return self.broken(Rule::I8, format!("{message} is accepted, but not typed")),
             },
@@ -46,7 +46,13 @@ impl Rules {
                 {
                     let text = if *reason == DiscardReason::Noise { String::new() } else { typed.trim().to_owned() };
                     let text = Expected::Exactly(text);
-                    self.words.push(Words { source: *source, speaker: *speaker, text, fate: Fate::Open });
+                    self.words.push(Words {
+                        source: *source,
+                        speaker: *speaker,
+                        text,
+                        fate: Fate::Open,
+                        released: true,
+                    });
                 }
                 self.filed(*source, text, Fate::Discarded)?;
             }
@@ -99,6 +105,11 @@ impl Rules {
                 }
             }
             Event::Latency(latency) => {
+                let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
+                let budget = self.options.latency.budget.map_or(1.0, |_| self.options.latency.least_wait);
+                let least = self.options.endpointing.wait_complete.mul_f32(budget);
+                let waited = latency.ready.since(latency.last_voiced) + Duration::from_millis(1);
+                self.check(Rule::I17, !silence || waited >= least, || format!("a silence of {waited:?} ended a turn"))?;
                 let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
                 if latency.wait != Wait::Typed {
                     self.responses.insert(latency.response());

@@ -1,4 +1,4 @@
-//! The rules I1 to I16 of docs/engine.md as code: a [`Watched`] engine checks all of them after every step.
+//! The rules I1 to I17 of docs/engine.md as code: a [`Watched`] engine checks all of them after every step.
 //!
 //! The rules keep their own books, from nothing but the inputs, the outputs and a [probe](crate::engine::Probe); where
 //! they and the engine disagree, one of the two is wrong.
@@ -54,6 +54,8 @@ pub enum Rule {
     I15,
     /// The latency controller moves only for what was measured, and within its bounds.
     I16,
+    /// A spoken turn is ended by what its mode allows, and by no silence shorter than the options allow.
+    I17,
 }
 
 /// A rule that does not hold.

@@ -52,6 +52,14 @@ impl Rules {
                     utterance.speaking = true;
                 }
             }
+            Input::CommitTurn => {
+                self.utterances.values_mut().for_each(|open| open.released = true);
+                self.words.iter_mut().for_each(|words| words.released = true);
+            }
+            Input::Left { speaker } => {
+                let theirs = self.utterances.values_mut().filter(|open| open.speaker == *speaker);
+                theirs.for_each(|open| open.released = true);
+            }
             Input::Transcript { utterance, text, checkpoint } => {
                 if let Some(open) = self.utterances.get_mut(utterance) {
                     open.texts.insert(text.trim().to_owned());

@@ -7,7 +7,7 @@ use super::{
     books::{Expected, Fate, Rules, TurnBook, Words},
 };
 use crate::{
-    engine::{Part, Source, TurnOutcome},
+    engine::{EndpointingMode, Part, Source, TurnOutcome},
     id::{SpeakerId, TurnId, UtteranceId},
 };
 
@@ -24,7 +24,13 @@ impl Rules {
         }
         let least = open.last_final.split_whitespace().count();
         let text = if is_final { Expected::Exactly(open.last_final) } else { Expected::OneOf(open.texts, least) };
-        self.words.push(Words { source: Source::Utterance(id), speaker: open.speaker, text, fate: Fate::Open });
+        self.words.push(Words {
+            source: Source::Utterance(id),
+            speaker: open.speaker,
+            text,
+            fate: Fate::Open,
+            released: open.released,
+        });
         Ok(())
     }
 
@@ -50,11 +56,13 @@ impl Rules {
         let fresh = !self.turns.contains_key(&turn);
         self.check(Rule::I1, fresh, || format!("{turn} is committed twice"))?;
         let mut last: BTreeMap<SpeakerId, usize> = BTreeMap::new();
+        let mut released = self.options.endpointing.mode != EndpointingMode::Manual;
         for part in parts {
             let index = self.words.iter().position(|w| w.source == part.source);
             let Some(index) = index else {
                 return self.broken(Rule::I8, format!("{part:?} was never said"));
             };
+            released |= self.words[index].released || matches!(self.words[index].fate, Fate::Turn(_));
             let in_order = last.insert(part.speaker, index).is_none_or(|before| before < index);
             self.check(Rule::I8, in_order, || format!("{turn} has the words of {} out of order", part.speaker))?;
             let earlier = self.words[..index].iter().find(|w| w.fate == Fate::Open && w.speaker == part.speaker);
@@ -62,6 +70,7 @@ impl Rules {
             self.check(Rule::I8, skipped.is_none(), || format!("{turn} comes before {skipped:?}"))?;
             self.filed(part.source, &part.text, Fate::Turn(turn))?;
         }
+        self.check(Rule::I17, released, || format!("{turn} is committed, but the application did not end it"))?;
         self.turns.insert(turn, TurnBook { parts: parts.to_vec(), outcome: None, recorded: 0 });
         Ok(())
     }
@@ -89,6 +98,9 @@ impl Rules {
                 self.check(Rule::I8, within, || format!("{turn} is not in {into}"))
             }
             TurnOutcome::Declined { .. } => Ok(()),
+            TurnOutcome::Cleared => {
+                self.check(Rule::I10, recorded == 0, || format!("{turn} is cleared, but in the history"))
+            }
             TurnOutcome::Closed => {
                 let by = self.end_by.is_some();
                 self.check(Rule::I1, by, || format!("{turn} is closed, but the conversation is not"))

@@ -61,7 +61,7 @@ impl Stt for ScriptedStt {
     }
 
     fn capabilities(&self) -> SttCapabilities {
-        SttCapabilities { interim: self.interim.is_some(), word_times: false }
+        SttCapabilities { interim: self.interim.is_some(), ..SttCapabilities::default() }
     }
 
     async fn open(&self, _: &SttOptions) -> Result<SttSession, ProviderError> {

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     chat::{ChatItem, Role},
-    engine::{CloseReason, Engine, Fault, Input, OptionsError, Recorded},
+    engine::{CloseReason, EndpointingMode, Engine, Fault, Input, OptionsError, Recorded},
     id::{MessageId, ReplyId, SegmentId, SpeakerId, UtteranceId},
     testing::rules::{Broken, Rule, Watched},
     time::Timestamp,
@@ -110,6 +110,9 @@ impl Simulation {
         self.speaking.clear();
         for speaker in [SpeakerId(1), SpeakerId(2)] {
             self.give(Input::VoiceEnded { speaker, last_voiced: self.now })?;
+        }
+        if self.plan.options.endpointing.mode == EndpointingMode::Manual {
+            self.give(Input::CommitTurn)?;
         }
         self.queue.clear();
         self.rest()?;
@@ -256,6 +259,13 @@ impl Simulation {
                 let tools = if given { self.tools() } else { BTreeMap::new() };
                 self.give(Input::UpdateAgent { instructions: Some("Be brief.".into()), tools: Some(tools) })
             }
+            Act::Commit => self.give(Input::CommitTurn),
+            Act::Clear => self.give(Input::ClearTurn),
+            Act::TurnEnded => match self.utterances.keys().next_back() {
+                Some(&utterance) => self.give(Input::TurnEnded { utterance }),
+                None => Ok(()),
+            },
+            Act::Language(n) => self.give(Input::Language { speaker: speaker(n), language: "de-AT".into() }),
             Act::Note => self.give(Input::AddHistory { item: ChatItem::message(Role::System, "A note.") }),
             Act::Echo(n) => {
                 let mut inputs = self.watched.records.iter().rev().filter_map(|r| match &r.what {
