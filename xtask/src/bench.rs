@@ -23,6 +23,8 @@ struct Bench {
     speech: bool,
     livekit: bool,
     llm: bool,
+    /// Whether it needs recorded sentences.
+    turns: bool,
 }
 
 /// Every benchmark; the program in the package of benchmarks has the same name.
@@ -33,6 +35,15 @@ const BENCHES: &[Bench] = &[
         speech: false,
         livekit: false,
         llm: false,
+        turns: false,
+    },
+    Bench {
+        name: "endpoint",
+        about: "when the user's turn ends: delay against false cut-ins, on recorded speech, by silence, score and words (4 minutes)",
+        speech: true,
+        livekit: false,
+        llm: false,
+        turns: true,
     },
     Bench {
         name: "smoke",
@@ -40,6 +51,7 @@ const BENCHES: &[Bench] = &[
         speech: true,
         livekit: true,
         llm: true,
+        turns: false,
     },
 ];
 
@@ -73,6 +85,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     parts.extend(bench.speech.then_some([Part::Python, Part::Speech]).into_iter().flatten());
     parts.extend(bench.livekit.then_some(Part::LivekitServer));
     parts.extend(bench.llm.then_some(Part::Llm));
+    parts.extend(bench.turns.then_some(Part::Turns));
     let setup = setup::ensure(&parts)?;
     let program = build(PACKAGE, bench.name)?;
     let livekit = bench.livekit.then(|| LiveKit::start(&setup)).transpose()?;

@@ -7,6 +7,7 @@ pub(crate) mod npm;
 pub(crate) mod package;
 pub(crate) mod pip;
 pub(crate) mod server;
+pub(crate) mod turns;
 pub(crate) mod venv;
 
 use std::time::Instant;
@@ -30,6 +31,8 @@ pub(crate) enum Part {
     Llm,
     /// Larger language model, Qwen2.5-Coder 1.5B (about 1.1 GB to fetch); only when named
     LlmLarge,
+    /// Recorded sentences for `bench endpoint` (about 11 MB to fetch); only when named or needed
+    Turns,
     /// LiveKit server, taken from the search path or built with Go
     LivekitServer,
 }
@@ -46,6 +49,7 @@ impl Part {
             Self::Speech => "speech",
             Self::Llm => "llm",
             Self::LlmLarge => "llm-large",
+            Self::Turns => "turns",
             Self::LivekitServer => "livekit-server",
         }
     }
@@ -57,6 +61,7 @@ impl Part {
             Self::Speech => models::setup(setup, catalog::SPEECH),
             Self::Llm => models::setup(setup, catalog::LLM),
             Self::LlmLarge => models::setup(setup, catalog::LLM_LARGE),
+            Self::Turns => turns::setup(setup),
             Self::LivekitServer => server::setup(setup),
         }
     }
@@ -65,7 +70,7 @@ impl Part {
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// The parts to make sure of; all but llm-large when none is named
+    /// The parts to make sure of; all but llm-large and turns when none is named
     #[arg(value_enum, value_name = "PART")]
     parts: Vec<Part>,
     /// Fetch and build again what is already there
