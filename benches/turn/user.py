@@ -1,0 +1,256 @@
+"""The people of the benchmark `turn`: microphones and ears over the official Python SDK of LiveKit, in one process.
+
+The same program speaks with Stella, with the peer, and, to measure the way alone, with itself. One task is given as JSON
+on the standard input, its result comes as JSON on the standard output. Times are those of this process's monotonic clock
+in milliseconds: a sample of the microphone counts as spoken when the frame that ends with it is handed to the SDK (10 ms
+frames, without a queue in between), a sample that is heard counts as heard when its frame comes out of the SDK, plus its
+place in that frame.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import sys
+import wave
+
+import numpy as np
+from livekit import api, rtc
+
+RATE = 48_000
+FRAME = RATE // 100
+# Root mean square from which 5 ms are audible: -48 dBFS, as everywhere in the benchmarks.
+AUDIBLE = 130.0
+WINDOW = RATE // 200
+# The agent's turn is over when it was silent for so long.
+QUIET = 0.5
+ANSWER_BY = 10.0
+OVER_BY = 15.0
+JOIN_BY = 60.0
+
+
+def first_audible(samples: np.ndarray) -> float | None:
+    """Seconds into a frame at which it becomes audible."""
+    windows = samples.astype(np.float32).reshape(-1, WINDOW)
+    loud = np.flatnonzero(np.sqrt((windows * windows).mean(axis=1)) > AUDIBLE)
+    return None if loud.size == 0 else float(loud[0]) * WINDOW / RATE
+
+
+def frames(samples: np.ndarray) -> list[rtc.AudioFrame]:
+    assert samples.size % FRAME == 0
+    return [rtc.AudioFrame(part.tobytes(), RATE, 1, FRAME) for part in samples.reshape(-1, FRAME)]
+
+
+def speech(task: dict) -> list[rtc.AudioFrame]:
+    """Recorded speech that begins and ends within a word, so that its last sample is voiced."""
+    with wave.open(task["recording"]) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
+        file.setpos(RATE * task["from_ms"] // 1000)
+        samples = np.frombuffer(file.readframes(RATE * task["length_ms"] // 1000), dtype=np.int16)
+    loud = np.clip(samples.astype(np.float32) * task["gain"], -32768, 32767).astype(np.int16)
+    ends = loud[:WINDOW], loud[-WINDOW:]
+    assert all(first_audible(end) is not None for end in ends), "the recording does not speak where it should"
+    return frames(loud)
+
+
+def ping() -> list[rtc.AudioFrame]:
+    """A fifth of a second of sound that is audible from its first sample on."""
+    t = np.arange(RATE // 5) / RATE
+    voice = sum(np.sin(2 * np.pi * 140 * k * t + 0.5) / k for k in range(1, 9)) / 2
+    return frames((voice * 9_000).astype(np.int16))
+
+
+SILENCE = rtc.AudioFrame(bytes(2 * FRAME), RATE, 1, FRAME)
+
+
+class Person:
+    """Somebody in a room: a microphone that is never off, and an ear for the first one who is audible there."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.loop = asyncio.get_running_loop()
+        self.room = rtc.Room()
+        self.source = rtc.AudioSource(RATE, 1, queue_size_ms=0)
+        self.saying: list[rtc.AudioFrame] = []
+        self.said = 0
+        self.spoken: asyncio.Future[tuple[float, float]] | None = None
+        self.began = 0.0
+        self.listening_for: tuple[float, asyncio.Future[float]] | None = None
+        self.last_audible = 0.0
+        self.hears = asyncio.Event()
+        self.tasks: list[asyncio.Task] = []
+
+    async def join(self, task: dict, room: str, identity: str) -> None:
+        grants = api.VideoGrants(room_join=True, room=room)
+        token = api.AccessToken().with_identity(identity).with_grants(grants)
+        if task.get("dispatch"):
+            dispatch = api.RoomAgentDispatch(agent_name=task["dispatch"])
+            token = token.with_room_config(api.RoomConfiguration(agents=[dispatch]))
+        self.room.on("track_subscribed", self.subscribed)
+        await self.room.connect(os.environ["LIVEKIT_URL"], token.to_jwt())
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", self.source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await self.room.local_participant.publish_track(track, options)
+        self.tasks.append(asyncio.create_task(self.microphone()))
+
+    def subscribed(self, track, _publication, _participant) -> None:
+        if track.kind == rtc.TrackKind.KIND_AUDIO and not self.hears.is_set():
+            self.hears.set()
+            self.tasks.append(asyncio.create_task(self.ear(track)))
+
+    async def microphone(self) -> None:
+        # Each starts elsewhere within 10 ms, so that not all are due at once.
+        due = self.loop.time() + self.number * 0.001
+        while True:
+            due += 0.01
+            now = self.loop.time()
+            if due > now:
+                await asyncio.sleep(due - now)
+            if self.said == len(self.saying):
+                await self.source.capture_frame(SILENCE)
+                continue
+            at = self.loop.time()
+            if self.said == 0:
+                self.began = at
+            frame = self.saying[self.said]
+            self.said += 1
+            await self.source.capture_frame(frame)
+            if self.said == len(self.saying) and self.spoken:
+                self.spoken.set_result((self.began, at))
+                self.spoken = None
+
+    async def say(self, what: list[rtc.AudioFrame]) -> tuple[float, float]:
+        """When the frame with the first and the frame with the last sample were handed over."""
+        self.spoken = self.loop.create_future()
+        self.saying, self.said = what, 0
+        return await self.spoken
+
+    async def ear(self, track: rtc.Track) -> None:
+        async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1):
+            now = self.loop.time()
+            samples = np.frombuffer(event.frame.data, dtype=np.int16)
+            # The peak is looked at first because that costs little.
+            if samples.max() <= AUDIBLE or (into := first_audible(samples)) is None:
+                continue
+            self.last_audible = now
+            if self.listening_for and now + into >= self.listening_for[0]:
+                _, heard = self.listening_for
+                self.listening_for = None
+                if not heard.done():
+                    heard.set_result(now + into)
+
+    def first_from(self, at: float) -> asyncio.Future[float]:
+        """The first audible sample not before a moment."""
+        heard = self.loop.create_future()
+        self.listening_for = at, heard
+        return heard
+
+    async def quiet(self) -> bool:
+        """Waits until nobody is audible any more."""
+        end = self.loop.time() + OVER_BY
+        while (now := self.loop.time()) < end:
+            left = self.last_audible + QUIET - now
+            if left <= 0:
+                return True
+            await asyncio.sleep(left)
+        return False
+
+    async def leave(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await self.room.disconnect()
+
+
+async def until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+
+
+async def turns_of(person: Person, task: dict, clip: list, start: float, result: dict) -> None:
+    """Asks again and again. The first turn only warms up."""
+    slot, count = task["slot_ms"] / 1000, task["calls"]
+    for number in range(task["turns"] + 1):
+        await until(start + slot * (number + person.number / count))
+        if not await person.quiet():
+            result["endless"] += 1
+            return
+        begun = person.loop.time()
+        _, last = await person.say(clip)
+        cut_in = person.last_audible > begun
+        heard = person.first_from(last)
+        try:
+            first = await asyncio.wait_for(heard, ANSWER_BY)
+        except asyncio.TimeoutError:
+            result["unanswered"] += number > 0
+            continue
+        if number > 0:
+            result["cut_in"] += cut_in
+            result["responses"].append((first - last) * 1000)
+    await person.quiet()
+
+
+async def hold_calls(task: dict) -> dict:
+    """Everybody talks with the agent of their own room."""
+    clip = speech(task)
+    people = [Person(n) for n in range(task["calls"])]
+    result = {"responses": [], "unanswered": 0, "cut_in": 0, "endless": 0, "joined": 0}
+    for person, room in zip(people, task["rooms"]):
+        await person.join(task, room, f"user-{person.number}")
+    waits = [asyncio.wait_for(person.hears.wait(), JOIN_BY) for person in people]
+    there = await asyncio.gather(*waits, return_exceptions=True)
+    answered = [person for person, heard in zip(people, there) if heard is True]
+    result["joined"] = len(answered)
+    start = asyncio.get_running_loop().time() + task["settle_ms"] / 1000
+    used = processor()
+    begun = asyncio.get_running_loop().time()
+    await asyncio.gather(*(turns_of(person, task, clip, start, result) for person in answered))
+    result["cores"] = (processor() - used) / (asyncio.get_running_loop().time() - begun)
+    await asyncio.gather(*(person.leave() for person in people))
+    return result
+
+
+async def measure_way(task: dict) -> dict:
+    """Pairs in rooms of their own call each other: only transport, encoder, decoder and jitter buffer lie between."""
+    sound = ping()
+    people = [Person(n) for n in range(2 * len(task["rooms"]))]
+    for person in people:
+        await person.join(task, task["rooms"][person.number // 2], f"user-{person.number}")
+    await asyncio.gather(*(asyncio.wait_for(person.hears.wait(), JOIN_BY) for person in people))
+    start = asyncio.get_running_loop().time() + task["settle_ms"] / 1000
+    result = {"ways": [], "lost": 0}
+    slot = task["slot_ms"] / 1000
+
+    async def pair(one: Person, other: Person) -> None:
+        for number in range(task["turns"]):
+            speaker, listener = (one, other) if number % 2 == 0 else (other, one)
+            await until(start + slot * (number + one.number / len(people)))
+            heard = listener.first_from(listener.loop.time())
+            began, _ = await speaker.say(sound)
+            try:
+                result["ways"].append((await asyncio.wait_for(heard, 2.0) - began) * 1000)
+            except asyncio.TimeoutError:
+                result["lost"] += 1
+
+    used = processor()
+    begun = asyncio.get_running_loop().time()
+    await asyncio.gather(*(pair(one, other) for one, other in zip(people[::2], people[1::2])))
+    result["cores"] = (processor() - used) / (asyncio.get_running_loop().time() - begun)
+    await asyncio.gather(*(person.leave() for person in people))
+    return result
+
+
+def processor() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def main() -> None:
+    task = json.load(sys.stdin)
+    result = await (hold_calls(task) if task["kind"] == "calls" else measure_way(task))
+    print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    # A collection in the middle of a turn would be measured as somebody's delay; the process is short.
+    gc.disable()
+    asyncio.run(main())
