@@ -106,6 +106,15 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The smallest value that so large a share (0-1) of the values does not exceed. Zero without values.
+#[must_use]
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    let rank = (share * values.len() as f64).ceil() as usize;
+    values.get(rank.max(1) - 1).or(values.last()).copied().unwrap_or_default()
+}
+
 fn show(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -134,5 +143,12 @@ mod tests {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
         assert!((median(vec![4.0, 1.0]) - 2.5).abs() < 1e-9);
         assert!(median(Vec::new()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!([0.0, 0.5, 0.95, 1.0].map(|share| percentile(&values, share)), [1.0, 10.0, 19.0, 20.0]);
+        assert_eq!(percentile(&[], 0.5), 0.0);
     }
 }

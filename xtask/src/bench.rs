@@ -10,7 +10,7 @@ use clap::Args;
 use crate::demo::{build, exit_code, llm_threads, wait};
 use crate::servers::livekit::LiveKit;
 use crate::servers::llm::Llm;
-use crate::setup::{self, Part};
+use crate::setup::{self, Part, venv};
 use crate::{run_env, ui};
 
 const PACKAGE: &str = "stella-benches";
@@ -25,6 +25,8 @@ struct Bench {
     llm: bool,
     /// Whether it needs recorded sentences.
     turns: bool,
+    /// livekit-agents is measured beside it.
+    peer: bool,
 }
 
 /// Every benchmark; the program in the package of benchmarks has the same name.
@@ -36,6 +38,7 @@ const BENCHES: &[Bench] = &[
         livekit: false,
         llm: false,
         turns: false,
+        peer: false,
     },
     Bench {
         name: "endpoint",
@@ -44,6 +47,7 @@ const BENCHES: &[Bench] = &[
         livekit: false,
         llm: false,
         turns: true,
+        peer: false,
     },
     Bench {
         name: "smoke",
@@ -52,6 +56,16 @@ const BENCHES: &[Bench] = &[
         livekit: true,
         llm: true,
         turns: false,
+        peer: false,
+    },
+    Bench {
+        name: "turn",
+        about: "how long a user waits for an answer, at 1 and at 10 calls, beside livekit-agents in the same run (8 minutes)",
+        speech: true,
+        livekit: true,
+        llm: false,
+        turns: false,
+        peer: true,
     },
 ];
 
@@ -86,6 +100,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     parts.extend(bench.livekit.then_some(Part::LivekitServer));
     parts.extend(bench.llm.then_some(Part::Llm));
     parts.extend(bench.turns.then_some(Part::Turns));
+    parts.extend(bench.peer.then_some(Part::Peer));
     let setup = setup::ensure(&parts)?;
     let program = build(PACKAGE, bench.name)?;
     let livekit = bench.livekit.then(|| LiveKit::start(&setup)).transpose()?;
@@ -96,10 +111,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         .into_iter()
         .chain(llm.as_ref().map(Llm::peer))
         .chain(run_env::model_peers())
+        .chain(bench.peer.then(run_env::agents_peer))
         .collect();
     let mut command = Command::new(program);
     let address = llm.as_ref().map(|l| (l.url.as_str(), l.model.as_str()));
     run_env::program(&mut command, &setup, livekit.as_ref(), address, &peers);
+    if bench.peer {
+        command.env("STELLA_PEER_PYTHON", venv::PEER.python(&setup));
+    }
     if let Some(report) = &args.report {
         command.arg("--report").arg(report);
     }

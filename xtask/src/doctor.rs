@@ -115,7 +115,7 @@ fn disk(setup: &Setup) -> Result<Finding> {
 }
 
 fn python_packages(setup: &Setup) -> Finding {
-    if venv::complete(setup) {
+    if venv::TOOLS.complete(setup) {
         let detail = format!("xllamacpp {}, livekit {}", venv::XLLAMACPP, venv::LIVEKIT);
         return Finding::ok("Python packages", detail);
     }

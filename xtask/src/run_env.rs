@@ -34,7 +34,7 @@ pub(crate) fn tests(command: &mut Command, setup: &Setup, livekit: &LiveKit, llm
     command.env("STELLA_TEST_LIVEKIT_SERVER", server::program(setup));
     command.env("STELLA_TEST_LLM_URL", &llm.url);
     command.env("STELLA_TEST_LLM_MODEL", &llm.model);
-    command.env("STELLA_TEST_PYTHON", venv::python(setup));
+    command.env("STELLA_TEST_PYTHON", venv::TOOLS.python(setup));
 }
 
 /// What the demo and the benchmarks get. `llm` is the address and the model's name, ours or the user's.
@@ -55,17 +55,24 @@ pub(crate) fn program(
         command.env("STELLA_LLM_URL", url);
         command.env("STELLA_LLM_MODEL", model);
     }
-    command.env("STELLA_TEST_PYTHON", venv::python(setup));
+    command.env("STELLA_TEST_PYTHON", venv::TOOLS.python(setup));
     if let Some(started) = STARTED.get() {
         command.env("STELLA_STARTED", started.as_millis().to_string());
     }
     command.env("STELLA_PEERS", serde_json::to_string(peers).unwrap_or_default());
 }
 
+fn peer(name: &str, version: &str) -> Peer {
+    Peer { name: name.to_owned(), version: version.to_owned(), url: None, model: None }
+}
+
+/// The framework that benchmarks compare with, as a peer for reports.
+pub(crate) fn agents_peer() -> Peer {
+    peer("livekit-agents", venv::LIVEKIT_AGENTS)
+}
+
 /// The libraries and models of the cache, as peers for reports.
 pub(crate) fn model_peers() -> Vec<Peer> {
-    let peer =
-        |name: &str, version: &str| Peer { name: name.to_owned(), version: version.to_owned(), url: None, model: None };
     vec![
         peer("onnxruntime", "1.32.0"),
         peer("moonshine-tiny-en", "moonshine-voice 0.0.73"),

@@ -59,7 +59,7 @@ impl Llm {
     fn start_once(setup: &Setup, model: &str, file: &Path, threads: usize) -> Result<Self> {
         let port = free_port()?;
         let log = run_dir()?.join(format!("llm-{port}.log"));
-        let mut command = Command::new(venv::python(setup));
+        let mut command = Command::new(venv::TOOLS.python(setup));
         command.arg(workspace::root().join("xtask/py/llm_server.py"));
         command.arg("--model").arg(file).args(["--alias", model]);
         command.args(["--port", &port.to_string(), "--threads", &threads.to_string()]);

@@ -33,6 +33,9 @@ pub(crate) enum Part {
     LlmLarge,
     /// Recorded sentences for `bench endpoint` (about 11 MB to fetch); only when named or needed
     Turns,
+    /// Python environment with livekit-agents, the peer of benchmarks (about 480 MB on disk); only when named, or when a
+    /// benchmark needs it
+    Peer,
     /// LiveKit server, taken from the search path or built with Go
     LivekitServer,
 }
@@ -50,6 +53,7 @@ impl Part {
             Self::Llm => "llm",
             Self::LlmLarge => "llm-large",
             Self::Turns => "turns",
+            Self::Peer => "peer",
             Self::LivekitServer => "livekit-server",
         }
     }
@@ -57,7 +61,8 @@ impl Part {
     fn run(self, setup: &mut Setup) -> Result<()> {
         match self {
             Self::System => apt::setup(setup),
-            Self::Python => venv::setup(setup),
+            Self::Python => venv::TOOLS.setup(setup),
+            Self::Peer => venv::PEER.setup(setup),
             Self::Speech => models::setup(setup, catalog::SPEECH),
             Self::Llm => models::setup(setup, catalog::LLM),
             Self::LlmLarge => models::setup(setup, catalog::LLM_LARGE),
@@ -70,7 +75,7 @@ impl Part {
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// The parts to make sure of; all but llm-large and turns when none is named
+    /// The parts to make sure of; all but llm-large, turns and peer when none is named
     #[arg(value_enum, value_name = "PART")]
     parts: Vec<Part>,
     /// Fetch and build again what is already there

@@ -58,7 +58,7 @@ fn supported(version: &str) -> bool {
 
 /// The interpreter whose pip does the work: the cache's own environment, so that the system's need not have pip.
 fn pip(setup: &Setup) -> Result<Command> {
-    let mut command = Command::new(venv::bare(setup)?);
+    let mut command = Command::new(venv::TOOLS.bare(setup)?);
     command.args(["-m", "pip", "--disable-pip-version-check", "--no-input"]);
     Ok(command)
 }
@@ -74,14 +74,15 @@ pub(crate) fn download(setup: &Setup, package: &Package, dir: &Path) -> Result<(
     run_logged(&mut command, &setup.cache.logs()?.join("pip-download.log"), || progress.at(size_of_dir(dir)))
 }
 
-/// Installs the packages of a requirements file into the interpreter's environment.
-pub(crate) fn install(setup: &Setup, python: &Path, requirements: &Path) -> Result<()> {
+/// Installs the packages of a requirements file into the interpreter's environment, and compiles them.
+pub(crate) fn install(setup: &Setup, python: &Path, requirements: &Path, about: &str, part: &str) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-cache-dir"]);
     command.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "-r"]).arg(requirements);
-    let mut progress = Progress::start("Python packages (xllamacpp, livekit, numpy)", 0);
-    run_logged(&mut command, &setup.cache.logs()?.join("pip-install.log"), || progress.at(0))
-        .context("cannot install the Python packages; check the network and run `cargo xtask setup python` again")
+    let mut progress = Progress::start(format!("Python packages ({about})"), 0);
+    run_logged(&mut command, &setup.cache.logs()?.join("pip-install.log"), || progress.at(0)).with_context(|| {
+        format!("cannot install the Python packages; check the network and run `cargo xtask setup {part}` again")
+    })
 }
 
 /// Unpacks one wheel with its programs into a folder.

@@ -1,0 +1,205 @@
+//! How long a user waits for an answer: Stella beside a livekit-agents worker, in one run, with the same fakes.
+//!
+//! `cargo xtask bench turn` starts the server and runs it. Measured is, at a Python user, the time from the last voiced
+//! sample to the first audible sample of the answer. The share of each side is what is left of that without the waits that
+//! are configured (silence 300 ms, first token 100 ms, first audio 50 ms; recognition overlaps with the silence) and
+//! without twice the way of sound between two such users through the same server. That way holds packets, encoder and
+//! decoder, and the jitter buffer of the user's WebRTC library.
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod peer;
+mod people;
+mod stella;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use stella_benches::{
+    figures::{Figure, Report, median, percentile},
+    machine::{Machine, load},
+};
+use stella_core::engine::TurnLatency;
+use stella_providers::runtime::Cache;
+
+use self::{
+    people::{Calls, People, Plan},
+    stella::{FIRST_AUDIO, FIRST_TOKEN, WAIT},
+};
+
+/// Limit for the whole run.
+const ALL_BY: Duration = Duration::from_secs(600);
+const AGENTS: &str = "livekit-agents 1.8.9";
+/// Both sides get the same. 30 turns of one call, 70 of ten.
+const PLANS: [Plan; 2] = [
+    Plan { calls: 1, turns: 30, slot: Duration::from_millis(4_400) },
+    Plan { calls: 10, turns: 7, slot: Duration::from_millis(5_500) },
+];
+/// Sounds sent from user to user, and the time for each.
+const WAYS: usize = 40;
+const WAY_SLOT: Duration = Duration::from_millis(700);
+
+/// Measures how long a user waits for an answer.
+#[derive(Debug, Parser)]
+#[command(name = "turn")]
+struct Args {
+    /// Write the figures as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Measure only with these numbers of calls at once: 1, 10
+    #[arg(long, value_name = "CALLS", value_delimiter = ',')]
+    calls: Vec<usize>,
+    /// Measure without the peer
+    #[arg(long)]
+    alone: bool,
+    /// Address of the LiveKit server
+    #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880", value_name = "URL")]
+    url: String,
+    /// API key of the LiveKit server
+    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey", value_name = "KEY")]
+    api_key: String,
+    /// API secret of the LiveKit server
+    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true, value_name = "SECRET")]
+    api_secret: String,
+    /// Python with the LiveKit SDK
+    #[arg(long, env = "STELLA_TEST_PYTHON", value_name = "PROGRAM")]
+    python: PathBuf,
+    /// Python with livekit-agents
+    #[arg(long, env = "STELLA_PEER_PYTHON", value_name = "PROGRAM")]
+    peer_python: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    let run = || -> Result<()> {
+        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        let result = runtime.block_on(async {
+            tokio::select! {
+                result = tokio::time::timeout(ALL_BY, run(&args)) => result.context("the benchmark takes too long")?,
+                () = stella_agent::shutdown_requested() => bail!("stopped"),
+            }
+        });
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        result
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<()> {
+    let load_before = load();
+    let when = jiff::Timestamp::now().to_string();
+    let cache = Cache::from_env();
+    let people = People {
+        python: args.python.clone(),
+        recording: cache.audio("two_cities.wav"),
+        url: args.url.clone(),
+        key: args.api_key.clone(),
+        secret: args.api_secret.clone(),
+    };
+    let mut figures = Vec::new();
+    for plan in PLANS.into_iter().filter(|plan| args.calls.is_empty() || args.calls.contains(&plan.calls)) {
+        figures.extend(measure(args, &people, &cache, plan).await.with_context(|| format!("{} calls", plan.calls))?);
+    }
+    let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
+    let report = Report {
+        name: "turn",
+        when,
+        machine: Machine::this(),
+        load_before,
+        load_after: load(),
+        peer_values: "measured in this run, with the same user, server and fakes",
+        figures,
+        peers: peers.unwrap_or_default(),
+    };
+    report.print();
+    match &args.report {
+        Some(path) => report.write(path),
+        None => Ok(()),
+    }
+}
+
+async fn measure(args: &Args, people: &People, cache: &Cache, plan: Plan) -> Result<Vec<Figure>> {
+    let rooms = |side: &str, count: usize| -> Vec<String> {
+        (0..count).map(|n| format!("turn-{:x}-{side}-{}-{n}", std::process::id(), plan.calls)).collect()
+    };
+    let pairs = plan.calls.div_ceil(2);
+    println!("{} at once: the way between two users", plan.calls);
+    let way = people.way(&rooms("way", pairs), WAYS.div_ceil(pairs), WAY_SLOT).await.context("the way of sound")?;
+    if way.ways.len() < way.lost * 10 {
+        bail!("of the sounds between users {} were lost", way.lost);
+    }
+    println!("{} at once: Stella, {} turns", plan.calls, plan.calls * plan.turns);
+    let ours = stella::measure(people, cache, plan, &rooms("stella", plan.calls)).await.context("Stella")?;
+    let theirs = match &args.peer_python {
+        Some(python) if !args.alone => {
+            println!("{} at once: {AGENTS}, {} turns", plan.calls, plan.calls * plan.turns);
+            Some(peer::measure(people, python, plan, &rooms("peer", plan.calls)).await.context(AGENTS)?)
+        }
+        _ => None,
+    };
+    Ok(figures(plan, &way.ways, &ours, theirs.as_ref()))
+}
+
+fn figures(plan: Plan, ways: &[f64], ours: &stella::Outcome, theirs: Option<&Calls>) -> Vec<Figure> {
+    let at = format!("{} at once", plan.calls);
+    let way = median(ways.to_vec());
+    let given = ms(WAIT + FIRST_TOKEN + FIRST_AUDIO) + 2.0 * way;
+    let runs = ours.calls.responses.len();
+    let beside = |name: &str, unit: &'static str, runs: usize, of: &dyn Fn(&Calls) -> f64| {
+        let figure = Figure::new(format!("{at}: {name}"), of(&ours.calls), unit, runs);
+        match theirs {
+            Some(theirs) => figure.beside(AGENTS, of(theirs)),
+            None => figure,
+        }
+    };
+    let mut figures = vec![
+        Figure::new(format!("{at}: one way of sound, user to user, p50"), way, "ms", ways.len()),
+        Figure::new(format!("{at}: one way of sound, user to user, p95"), percentile(ways, 0.95), "ms", ways.len()),
+        beside("response at the user, p50", "ms", runs, &|calls| percentile(&calls.responses, 0.5)),
+        beside("response at the user, p95", "ms", runs, &|calls| percentile(&calls.responses, 0.95)),
+        beside("own share, p50", "ms", runs, &|calls| percentile(&calls.responses, 0.5) - given),
+        beside("own share, p95", "ms", runs, &|calls| percentile(&calls.responses, 0.95) - given),
+        beside("turns answered", "turns", 1, &|calls| calls.responses.len() as f64),
+        beside("turns not answered within 10 s", "turns", 1, &|calls| calls.unanswered as f64),
+        beside("turns cut into", "turns", 1, &|calls| calls.cut_in as f64),
+        beside("calls without an agent, or one without an end", "calls", 1, &|calls| {
+            (plan.calls - calls.joined + calls.endless) as f64
+        }),
+        beside("processor taken by the users", "cores", 1, &|calls| calls.cores),
+        Figure::new(format!("{at}: processor taken by Stella"), ours.cores, "cores", 1),
+    ];
+    figures.extend(stages(&at, &ours.latencies));
+    figures
+}
+
+/// Where the time went, as Stella saw it. Its first moment is the last voiced sample as heard at the agent.
+fn stages(at: &str, latencies: &[TurnLatency]) -> Vec<Figure> {
+    let Some(first) = latencies.first() else { return Vec::new() };
+    let mut figures = Vec::new();
+    let mut add = |name: &str, values: Vec<f64>| {
+        for (of, share) in [("p50", 0.5), ("p95", 0.95)] {
+            let value = percentile(&values, share);
+            figures.push(Figure::new(format!("{at}: {name}, {of}"), value, "ms", values.len()));
+        }
+    };
+    for (stage, (owner, _)) in first.gaps().iter().enumerate() {
+        add(&format!("stage {owner}"), latencies.iter().map(|turn| ms(turn.gaps()[stage].1)).collect());
+    }
+    add("response at the agent", latencies.iter().map(|turn| ms(turn.response())).collect());
+    figures
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
