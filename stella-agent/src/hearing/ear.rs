@@ -18,6 +18,7 @@ use super::{
     line::Line,
     recogniser::{Heard, Recogniser},
     ring::Ring,
+    tail,
 };
 use crate::{
     clock::Clock,
@@ -250,7 +251,10 @@ impl Ear {
             }
             VadEvent::Ended { at } => {
                 self.voiced = false;
-                Input::VoiceEnded { speaker: self.speaker, last_voiced: self.line.time(base + at) }
+                let end = base + at;
+                let from = end.saturating_sub(AudioFormat::SPEECH.samples(tail::CONTEXT)).max(self.voice);
+                let last = from + tail::voiced(&self.ring.slice(from, end)) as u64;
+                Input::VoiceEnded { speaker: self.speaker, last_voiced: self.line.time(last) }
             }
         };
         self.inputs.send(input).await;

@@ -4,5 +4,6 @@ mod ear;
 mod line;
 mod recogniser;
 mod ring;
+mod tail;
 
 pub(crate) use ear::{Ear, EarCommand, EarParts};

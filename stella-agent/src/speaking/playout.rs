@@ -19,7 +19,7 @@ const FRAME: usize = 480;
 /// How often the position is looked at while audio flows.
 const TICK: Duration = Duration::from_millis(20);
 /// How often it is looked at until the first sample has left, for an exact latency.
-const FIRST_TICK: Duration = Duration::from_millis(5);
+const FIRST_TICK: Duration = Duration::from_millis(1);
 /// Audio kept behind the position, to go on from an earlier word.
 const KEPT: u64 = 24_000 * 5;
 
