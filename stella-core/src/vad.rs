@@ -97,6 +97,14 @@ impl Segmenter {
 
     /// Takes the probability of the next window.
     pub fn push(&mut self, probability: f32) -> Option<VadEvent> {
+        self.push_with(probability, |_| 0)
+    }
+
+    /// As [`push`](Self::push), for a caller that looks at the sound itself: a detector believes in a voice for some time
+    /// after it is gone. When the first unvoiced window begins at a sample, `silent` is asked how many samples before that
+    /// one were silent already. They count as unvoiced too, so that an end is reported sooner and at its place.
+    pub fn push_with(&mut self, probability: f32, silent: impl FnOnce(u64) -> u64) -> Option<VadEvent> {
+        let start = self.position;
         self.position += self.window;
         let samples = |duration| AudioFormat::SPEECH.samples(duration);
         match &mut self.state {
@@ -110,7 +118,11 @@ impl Segmenter {
                 Some(VadEvent::Started { at })
             }
             State::Voiced { unvoiced } => {
-                *unvoiced = if probability < self.options.deactivation { *unvoiced + self.window } else { 0 };
+                *unvoiced = match (probability < self.options.deactivation, *unvoiced) {
+                    (false, _) => 0,
+                    (true, 0) => silent(start).min(start) + self.window,
+                    (true, unvoiced) => unvoiced + self.window,
+                };
                 if *unvoiced == 0 || *unvoiced < samples(self.options.min_silence) {
                     return None;
                 }
@@ -142,6 +154,18 @@ mod tests {
         let mut probabilities = vec![0.1, 0.9, 0.9, 0.9];
         probabilities.extend([0.1; 8]);
         assert_eq!(run(&probabilities), [VadEvent::Started { at: 512 }, VadEvent::Ended { at: 4 * 512 }]);
+    }
+
+    #[test]
+    fn silence_that_the_detector_took_for_voice_counts() {
+        let mut segmenter = Segmenter::new(VadOptions::default(), 512);
+        let mut events = Vec::new();
+        for p in [0.9, 0.9, 0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1] {
+            events.extend(segmenter.push_with(p, |at| if at > 3_000 { 1_500 } else { 100 }));
+        }
+        // The first dip is no end; after the second, four windows and 1,500 samples are long enough.
+        assert_eq!(events, [VadEvent::Started { at: 0 }, VadEvent::Ended { at: 8 * 512 - 1_500 }]);
+        assert_eq!(segmenter.position(), 12 * 512);
     }
 
     #[test]

@@ -214,7 +214,9 @@ impl Ear {
                     0.0
                 }
             };
-            if let Some(event) = detection.segmenter.push(probability) {
+            let (ring, voice, base) = (&self.ring, self.voice, detection.base);
+            let event = detection.segmenter.push_with(probability, |at| tail::silent(ring, voice, base + at));
+            if let Some(event) = event {
                 self.voice_event(event, detection.base).await;
             }
         }
@@ -251,10 +253,7 @@ impl Ear {
             }
             VadEvent::Ended { at } => {
                 self.voiced = false;
-                let end = base + at;
-                let from = end.saturating_sub(AudioFormat::SPEECH.samples(tail::CONTEXT)).max(self.voice);
-                let last = from + tail::voiced(&self.ring.slice(from, end)) as u64;
-                Input::VoiceEnded { speaker: self.speaker, last_voiced: self.line.time(last) }
+                Input::VoiceEnded { speaker: self.speaker, last_voiced: self.line.time(base + at) }
             }
         };
         self.inputs.send(input).await;

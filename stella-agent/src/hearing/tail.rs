@@ -1,25 +1,34 @@
 //! Where a voice really ended.
 //!
-//! A detector judges whole windows, and for a window or two it still believes in a voice that is gone. The wait that ends
-//! a turn is short beside that, so the end is looked for in the sound itself: behind the last stretch that was not much
+//! A detector judges whole windows, and for some of them it still believes in a voice that is gone. The wait that ends a
+//! turn is short beside that, so the end is looked for in the sound itself: behind the last stretch that was not much
 //! softer than the voice before it. Where there is noise behind the voice, the detector's word stands.
 
 use std::time::Duration;
 
 use stella_core::audio::AudioFormat;
 
+use super::ring::Ring;
+
 /// Stretches whose loudness is compared: 4 ms.
 const STRETCH: usize = 64;
 /// Sound that tells how loud the voice was. A syllable or two.
-pub(super) const CONTEXT: Duration = Duration::from_millis(400);
+const CONTEXT: Duration = Duration::from_millis(400);
 /// The end is at most this much before the one the detector names: four of Silero's windows.
 const REACH: Duration = Duration::from_millis(128);
 /// What is softer than the loudest stretch by this factor of power, 30 dB, is no voice. The consonants of a voice are
 /// softer than its vowels by up to 25 dB.
 const SOFTER: f64 = 1_000.0;
 
+/// How many samples before `end`, where the detector says that the voice has ended which began at `voice`, were silent.
+pub(super) fn silent(ring: &Ring, voice: u64, end: u64) -> u64 {
+    let from = end.saturating_sub(AudioFormat::SPEECH.samples(CONTEXT)).max(voice);
+    let samples = ring.slice(from, end);
+    (samples.len() - voiced(&samples)) as u64
+}
+
 /// How many of the samples, which end where the detector says, belong to the voice.
-pub(super) fn voiced(samples: &[i16]) -> usize {
+fn voiced(samples: &[i16]) -> usize {
     let power = |stretch: &[i16]| stretch.iter().map(|&s| f64::from(s) * f64::from(s)).sum::<f64>();
     let loudest = samples.chunks_exact(STRETCH).map(power).fold(0.0, f64::max);
     let earliest = samples.len().saturating_sub(AudioFormat::SPEECH.samples(REACH) as usize);
