@@ -44,7 +44,7 @@ pub(crate) async fn measure(rooms: &Rooms) -> Result<Vec<Figure>> {
     let mut room = rooms.new_name();
     for count in STEPS {
         while people.len() < count {
-            if people.len() % 2 == 0 {
+            if people.len().is_multiple_of(2) {
                 room = rooms.new_name();
             }
             people.push(join(rooms, &room, people.len(), speaking.clone()).await?);
