@@ -171,20 +171,25 @@ impl<'a> Builder<'a> {
         Ok(Take { samples, voices })
     }
 
-    /// Length of the next pause that is set. The lengths follow eot-bench's: its English silence-only baseline tells how
-    /// many pauses are longer than what, of those from 200 ms to 5 s. Their order is mixed, but always the same.
+    /// Length of the next pause that is set.
     fn length(&mut self) -> usize {
-        /// Share of pauses that are longer, and the length in seconds.
-        const LONGER: [(f64, f64); 6] = [(1.0, 0.2), (0.556, 0.3), (0.217, 0.6), (0.10, 1.0), (0.05, 1.6), (0.0, 5.0)];
-        /// The golden ratio's fraction: its multiples spread evenly.
-        const SPREAD: f64 = 0.618_033_988_75;
         self.set += 1;
-        let share = (self.set as f64 * SPREAD).fract();
-        let after = LONGER.iter().position(|&(longer, _)| longer <= share).unwrap_or(LONGER.len() - 1).max(1);
-        let ((more, short), (less, long)) = (LONGER[after - 1], LONGER[after]);
-        let seconds = short * (long / short).powf((more - share) / (more - less));
-        (seconds * SECOND as f64) as usize
+        length(self.set)
     }
+}
+
+/// Length of the pause of this number. The lengths follow eot-bench's: its English silence-only baseline tells how many
+/// pauses are longer than what, of those from 200 ms to 5 s. Their order is mixed, but always the same.
+fn length(number: usize) -> usize {
+    /// Share of pauses that are longer, and the length in seconds.
+    const LONGER: [(f64, f64); 6] = [(1.0, 0.2), (0.556, 0.3), (0.217, 0.6), (0.10, 1.0), (0.05, 1.6), (0.0, 5.0)];
+    /// The golden ratio's fraction: its multiples spread evenly.
+    const SPREAD: f64 = 0.618_033_988_75;
+    let share = (number as f64 * SPREAD).fract();
+    let after = LONGER.iter().position(|&(longer, _)| longer <= share).unwrap_or(LONGER.len() - 1).max(1);
+    let ((more, short), (less, long)) = (LONGER[after - 1], LONGER[after]);
+    let seconds = short * (long / short).powf((more - share) / (more - less));
+    (seconds * SECOND as f64) as usize
 }
 
 impl Take {
@@ -257,4 +262,35 @@ impl Draft {
 
 fn loudness(window: &[i16]) -> u64 {
     window.iter().map(|&s| u64::from(s.unsigned_abs())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_as_long_as_in_conversations() {
+        let lengths: Vec<f64> = (1..=1_000).map(|n| length(n) as f64 / SECOND as f64).collect();
+        for (seconds, share) in [(0.199, 1.0), (0.3, 0.556), (0.6, 0.217), (1.0, 0.10), (1.6, 0.05), (5.001, 0.0)] {
+            let longer = lengths.iter().filter(|length| **length > seconds).count() as f64 / 1_000.0;
+            assert!((longer - share).abs() < 0.01, "{longer} are longer than {seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_pause_that_is_inserted_moves_what_comes_after_it() {
+        let take = |length: usize, voices: Vec<Range<usize>>| Take { samples: vec![9; length], voices };
+        let mut draft = Draft::default();
+        draft.fill(&[0], 1_000);
+        draft.say(&take(40_000, vec![2_000..10_000, 20_000..38_000]), None).unwrap();
+        let begin = 2_000 - MARGIN;
+        assert_eq!(draft.end, 1_000 + 38_000 - begin);
+        let recorded = 1_000 + 10_000 - begin..1_000 + 20_000 - begin;
+        assert_eq!(draft.pauses[0].silence, recorded);
+        let end = draft.end;
+        draft.insert(5_000, 3_000, &[0, 0]);
+        assert_eq!((draft.end, draft.samples[5_000], draft.samples[8_000]), (end + 3_000, 0, 9));
+        assert_eq!(draft.pauses[0].silence, recorded.start + 3_000..recorded.end + 3_000);
+        assert_eq!((draft.pauses[1].kind, draft.pauses[1].silence.clone()), (Kind::Inserted, 5_000..8_000));
+    }
 }

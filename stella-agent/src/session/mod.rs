@@ -52,7 +52,6 @@ struct Parts {
 
 impl AgentSession {
     /// Begins to build a session.
-    #[must_use]
     pub fn builder() -> AgentSessionBuilder {
         AgentSessionBuilder::default()
     }
