@@ -1,6 +1,6 @@
 //! Building a session.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use stella_core::{
     audio::AudioFormat,
@@ -13,7 +13,7 @@ use stella_core::{
 };
 use tokio::sync::mpsc;
 
-use super::{AgentSession, BuildError, LlmOptions, Parts, SessionHandle, inputs::CAPACITY};
+use super::{AgentSession, BuildError, LlmOptions, Parts, SessionHandle, inputs::CAPACITY, recording::Record};
 use crate::{
     agent::{Agent, BasicAgent},
     hearing::EarParts,
@@ -36,7 +36,7 @@ pub struct AgentSessionBuilder {
     judge: Option<Box<dyn Judge>>,
     options: Options,
     agent: Option<Arc<dyn Agent>>,
-    record: Option<PathBuf>,
+    record: Record,
 }
 
 impl AgentSessionBuilder {
@@ -117,7 +117,14 @@ impl AgentSessionBuilder {
     /// Records what the engine is told and says into a file of JSON lines, for finding out later why it did what it did.
     /// The file holds every word of the conversation.
     pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
-        self.record = Some(path.into());
+        self.record = Record::File(path.into());
+        self
+    }
+
+    /// As [`record`](Self::record), into anything that can be written to. It is written to by the session's own task, a
+    /// line at a time, so it must not wait.
+    pub fn record_to(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.record = Record::Writer(Box::new(writer));
         self
     }
 

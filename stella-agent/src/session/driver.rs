@@ -52,10 +52,7 @@ pub(super) async fn run(
     transport: Box<dyn Transport>,
 ) -> Result<SessionEnd, SessionError> {
     let closing = Closing { handle: handle.clone() };
-    let recording = match &parts.record {
-        Some(path) => Recording::create(path, &parts.config).map_err(SessionError::Recording)?,
-        None => Recording::off(),
-    };
+    let recording = Recording::begin(parts.record, &parts.config).map_err(SessionError::Recording)?;
     let connection = transport.open().await?;
     let clock = Clock::start(connection.speed);
     let inputs = Inputs::new(handle.sender());
@@ -181,7 +178,10 @@ impl Driver<'_> {
             let wake = if deadline.is_some_and(|deadline| deadline <= now) {
                 Wake::Due
             } else {
+                // In this order, not a random one, so that a session in virtual time runs again as it did. What was heard
+                // of somebody comes before the news that they left.
                 tokio::select! {
+                    biased;
                     message = messages.recv() => Wake::Message(message),
                     event = events.recv(), if transport_open => Wake::Transport(event),
                     () = until(self.clock, deadline) => Wake::Due,

@@ -11,7 +11,7 @@ mod publishing;
 mod recording;
 mod thinking;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use stella_core::{
     engine::{Config, Judge},
@@ -47,7 +47,7 @@ struct Parts {
     judge: Box<dyn Judge>,
     config: Config,
     agent: Arc<dyn Agent>,
-    record: Option<PathBuf>,
+    record: recording::Record,
 }
 
 impl AgentSession {

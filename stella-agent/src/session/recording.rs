@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
-    path::Path,
+    path::PathBuf,
 };
 
 use stella_core::{
@@ -11,21 +11,32 @@ use stella_core::{
     time::Timestamp,
 };
 
+/// Where a recording goes.
+#[derive(Default)]
+pub(super) enum Record {
+    /// None is made.
+    #[default]
+    Off,
+    /// Into a file, over any of that name.
+    File(PathBuf),
+    /// Somewhere else.
+    Writer(Box<dyn Write + Send>),
+}
+
 /// Writes a recording, if one is wanted.
 pub(super) struct Recording {
-    recorder: Option<Recorder<BufWriter<File>>>,
+    recorder: Option<Recorder<Box<dyn Write + Send>>>,
 }
 
 impl Recording {
-    /// A recording that writes nothing.
-    pub(super) fn off() -> Self {
-        Self { recorder: None }
-    }
-
-    /// Begins a file, over any of that name.
-    pub(super) fn create(path: &Path, config: &Config) -> io::Result<Self> {
-        let recorder = Recorder::new(BufWriter::new(File::create(path)?), config)?;
-        Ok(Self { recorder: Some(recorder) })
+    /// Begins a recording.
+    pub(super) fn begin(record: Record, config: &Config) -> io::Result<Self> {
+        let writer: Box<dyn Write + Send> = match record {
+            Record::Off => return Ok(Self { recorder: None }),
+            Record::File(path) => Box::new(BufWriter::new(File::create(path)?)),
+            Record::Writer(writer) => writer,
+        };
+        Ok(Self { recorder: Some(Recorder::new(writer, config)?) })
     }
 
     pub(super) fn input(&mut self, at: Timestamp, input: &Input) {
@@ -42,7 +53,7 @@ impl Recording {
     }
 
     /// The conversation goes on without its recording if the disk is full.
-    fn write(&mut self, write: impl FnOnce(&mut Recorder<BufWriter<File>>) -> io::Result<()>) {
+    fn write(&mut self, write: impl FnOnce(&mut Recorder<Box<dyn Write + Send>>) -> io::Result<()>) {
         if let Some(recorder) = &mut self.recorder
             && let Err(error) = write(recorder)
         {
