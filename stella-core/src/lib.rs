@@ -7,7 +7,7 @@ pub mod error;
 pub mod id;
 pub mod llm;
 pub mod stt;
-#[cfg(feature = "testing")]
+#[cfg(feature = "rules")]
 pub mod testing;
 pub mod time;
 pub mod tool;

@@ -10,15 +10,18 @@ mod kept;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use conversation::{Theme, plan};
+use conversation::{
+    Theme,
+    broken::{BROKEN, EVERYDAY},
+    plan, runner, variable,
+};
 use proptest::{
     prop_assert, prop_assert_eq,
-    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+    test_runner::{TestCaseError, TestError},
 };
 use stella_core::{
     engine::{Fault, Recorded, Recorder, replay},
     testing::{
-        rules::Rule,
         script::describe,
         simulation::{Plan, Simulated, simulate},
     },
@@ -30,19 +33,6 @@ const CASES: u32 = 7_000;
 /// Conversations and inputs that were checked so far, in this process.
 static CONVERSATIONS: AtomicU64 = AtomicU64::new(0);
 static INPUTS: AtomicU64 = AtomicU64::new(0);
-
-const EVERYDAY: Theme = Theme { acts: [10, 2, 2, 1, 1], tools: 1, trouble: 5, review: false };
-
-fn variable(name: &str) -> Option<u32> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-fn runner(cases: u32, salt: u8) -> TestRunner {
-    let mut seed = [salt; 32];
-    seed[..4].copy_from_slice(&variable("STELLA_SEED").unwrap_or(1).to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
-}
 
 /// What happened, for whoever has to find out why.
 fn story(plan: &Plan, fault: Option<Fault>) -> String {
@@ -194,27 +184,6 @@ fn i16_steering_is_bounded() {
 fn i17_turns_end_as_their_mode_allows() {
     check(Theme { acts: [12, 2, 8, 0, 4], trouble: 10, ..EVERYDAY }, 17);
 }
-
-/// Each rule, the engine that breaks it, and the conversations in which it shows.
-const BROKEN: &[(Rule, Fault, Theme)] = &[
-    (Rule::I1, Fault::ForgetsOutcomes, EVERYDAY),
-    (Rule::I2, Fault::PlaysOn, EVERYDAY),
-    (Rule::I3, Fault::LeavesGenerationsOpen, EVERYDAY),
-    (Rule::I4, Fault::ActsOnSpeculation, Theme { acts: [12, 0, 0, 0, 0], tools: 30, ..EVERYDAY }),
-    (Rule::I5, Fault::RemembersUnheardWords, EVERYDAY),
-    (Rule::I6, Fault::WaitsForModels, Theme { trouble: 30, ..EVERYDAY }),
-    (Rule::I7, Fault::NeverCloses, EVERYDAY),
-    (Rule::I8, Fault::DropsQueuedWords, Theme { acts: [6, 8, 4, 0, 0], ..EVERYDAY }),
-    (Rule::I9, Fault::HoldsForever, EVERYDAY),
-    (Rule::I10, Fault::RemembersRolledBackReplies, EVERYDAY),
-    (Rule::I11, Fault::BelievesTheClock, Theme { acts: [4, 1, 1, 0, 6], ..EVERYDAY }),
-    (Rule::I12, Fault::QueuesWithoutLimit, Theme { acts: [2, 0, 14, 0, 0], ..EVERYDAY }),
-    (Rule::I13, Fault::HoldsFirmReplies, Theme { acts: [6, 0, 6, 0, 0], ..EVERYDAY }),
-    (Rule::I14, Fault::RepeatsStates, EVERYDAY),
-    (Rule::I15, Fault::ShortensLatency, EVERYDAY),
-    (Rule::I16, Fault::SteersBlindly, EVERYDAY),
-    (Rule::I17, Fault::EndsTurnsUnasked, Theme { acts: [12, 0, 1, 0, 0], trouble: 1, ..EVERYDAY }),
-];
 
 #[test]
 fn each_rule_catches_its_broken_engine() {

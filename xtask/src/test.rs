@@ -27,6 +27,9 @@ const CORE: &str = "stella-core";
 const CORE_FORBIDDEN: &[&str] = &["tokio", "hyper", "reqwest", "socket2"];
 /// States of the engine that the proof explores.
 const EXPLORED_STATES: &str = "1000000";
+/// Says how much the simulation simulates, in minutes; and how much that is if nothing is said.
+const SIMULATED: &str = "STELLA_SIM_MINUTES";
+const SIMULATED_MINUTES: &str = "10000";
 /// Longest time the building and running of all tests may take together.
 const TESTS_DEADLINE: Duration = Duration::from_secs(50 * 60);
 
@@ -49,9 +52,12 @@ enum Step {
     Doc,
     /// The back end over the official LiveKit SDK is type-checked
     LivekitSdk,
+    /// 10,000 simulated minutes of conversations with faults, optimised; only if asked for: the tests hold a part of them
+    Simulation,
 }
 
 impl Step {
+    /// Those of a plain run.
     const ALL: &[Self] =
         &[Self::Fmt, Self::Deps, Self::Clippy, Self::Features, Self::Tests, Self::Proof, Self::Doc, Self::LivekitSdk];
 
@@ -65,6 +71,7 @@ impl Step {
             Self::Proof => "proof of the conversation engine",
             Self::Doc => "cargo doc",
             Self::LivekitSdk => "type check of stella-rtc-livekit",
+            Self::Simulation => "simulation",
         }
     }
 }
@@ -88,7 +95,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
     let steps: Vec<Step> = match (args.only.as_slice(), args.package.is_empty() && args.rest.is_empty()) {
         ([], true) => Step::ALL.to_vec(),
         ([], false) => vec![Step::Tests],
-        (only, _) => Step::ALL.iter().copied().filter(|s| only.contains(s)).collect(),
+        (only, _) => Step::value_variants().iter().copied().filter(|s| only.contains(s)).collect(),
     };
     let parts = if steps.contains(&Step::Tests) { Part::DEFAULT } else { &[Part::System] };
     let setup = setup::ensure(parts)?;
@@ -104,6 +111,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
             Step::Features => features(&setup, &members),
             Step::Proof => proof(),
             Step::Doc => doc(&setup, &members),
+            Step::Simulation => simulation(),
             Step::LivekitSdk if members.contains_key(SDK_CRATE) => livekit_sdk(),
             Step::LivekitSdk => {
                 ui::line(format!("{SDK_CRATE} is not in the workspace; nothing to check"));
@@ -206,6 +214,16 @@ fn features(setup: &Setup, members: &Members) -> Result<()> {
 fn livekit_sdk() -> Result<()> {
     // For this one command only: it makes the SDK's build script skip its native library.
     check(workspace::cargo("check").args(["--quiet", "-p", SDK_CRATE]).env("DOCS_RS", "1"))
+}
+
+fn simulation() -> Result<()> {
+    let mut command = workspace::cargo("test");
+    command.args(["--release", "--quiet", "-p", "stella-agent", "--no-default-features", "--features", "testing"]);
+    command.args(["--test", "simulation", "--", "--nocapture"]);
+    if std::env::var_os(SIMULATED).is_none() {
+        command.env(SIMULATED, SIMULATED_MINUTES);
+    }
+    check(&mut command)
 }
 
 fn dependency_rule() -> Result<()> {

@@ -1,6 +1,6 @@
 //! One speaker's ear.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 
 use stella_core::{
     audio::AudioFormat,
@@ -33,6 +33,10 @@ const KEPT: Duration = Duration::from_secs(8);
 const PRE_ROLL: Duration = Duration::from_millis(300);
 /// A voice without any frame for so long has ended.
 const LOST_AFTER: Duration = Duration::from_millis(400);
+/// Longest wait for the detector, which needs a millisecond. Longer ones would make the whole ear deaf.
+const PREDICT_BY: Duration = Duration::from_millis(500);
+/// Voices remembered that the engine says nothing to, as it does when there are too many speakers.
+const MAX_VOICES: usize = 32;
 /// Windows in a row that the detector may fail for, before it is opened again.
 const MAX_FAILURES: u32 = 30;
 
@@ -40,8 +44,8 @@ const MAX_FAILURES: u32 = 30;
 pub(crate) enum EarCommand {
     /// Listen to this from now on.
     Listen(Box<dyn AudioInput>),
-    /// The sound has ended.
-    Hush,
+    /// The speaker has left: what they said is still recognised, nothing more is heard.
+    Leave,
     /// [`Command::StartUtterance`](stella_core::engine::Command::StartUtterance).
     Start(UtteranceId),
     /// [`Command::Checkpoint`](stella_core::engine::Command::Checkpoint).
@@ -73,8 +77,9 @@ pub(crate) struct Ear {
     input: Option<Box<dyn AudioInput>>,
     line: Line,
     detection: Option<Detection>,
-    /// Where the voice that was reported last began.
-    voice: u64,
+    /// Where each voice began that the engine has not asked the words of. After the link stood still, several may be
+    /// reported before the engine answers the first.
+    voices: VecDeque<u64>,
     voiced: bool,
     /// Audio before this belongs to an earlier utterance.
     finished: u64,
@@ -112,7 +117,7 @@ impl Ear {
             input: None,
             line: Line::new(0),
             detection: None,
-            voice: 0,
+            voices: VecDeque::new(),
             voiced: false,
             finished: 0,
             scores: JoinSet::new(),
@@ -153,24 +158,28 @@ impl Ear {
                 self.line = Line::new(self.ring.end());
                 self.detection = None;
             }
-            EarCommand::Hush => {
+            EarCommand::Leave => {
                 self.input = None;
-                self.silence().await;
+                self.detection = None;
+                self.voiced = false;
+                self.voices.clear();
             }
             EarCommand::Start(utterance) => {
                 let pre_roll = AudioFormat::SPEECH.samples(PRE_ROLL);
-                let from = self.voice.saturating_sub(pre_roll).max(self.finished);
+                let voice = self.voices.front().copied().unwrap_or_else(|| self.ring.end());
+                let from = voice.saturating_sub(pre_roll).max(self.finished);
                 self.recogniser.start(utterance, from);
                 self.recogniser.feed(&self.ring);
             }
             EarCommand::Checkpoint(utterance, checkpoint) => {
+                self.voices.pop_front();
                 self.recogniser.checkpoint(utterance, checkpoint, &self.ring);
             }
             EarCommand::Finish(utterance) => {
                 if self.recogniser.current().is_some_and(|(open, _)| open == utterance) {
                     self.recogniser.finish();
-                    // A voice that is on already belongs to the next utterance.
-                    self.finished = if self.voiced { self.voice } else { self.ring.end() };
+                    // A voice that the engine did not know of belongs to the next utterance.
+                    self.finished = self.voices.front().copied().unwrap_or_else(|| self.ring.end());
                 }
             }
             EarCommand::Score { score, transcript, chat } => self.score(score, transcript, chat),
@@ -201,7 +210,11 @@ impl Ear {
             let rest = detection.window.split_off(size);
             let window = std::mem::replace(&mut detection.window, rest);
             let name = self.parts.vad.name();
-            let probability = match guard::provider(name, detection.stream.predict(&window)).await {
+            let answer = guard::provider(name, detection.stream.predict(&window));
+            let answer = tokio::time::timeout(PREDICT_BY, answer).await;
+            let overdue = answer.is_err();
+            let answer = answer.unwrap_or(Err(ProviderError::Timeout { provider: name, after: PREDICT_BY }));
+            let probability = match answer {
                 Ok(probability) => {
                     detection.failures = 0;
                     probability
@@ -210,7 +223,8 @@ impl Ear {
                     if detection.failures == 0 {
                         tracing::warn!(vad = name, error = chain(&error), "voice detection failed");
                     }
-                    detection.failures += 1;
+                    // One that hangs is opened again at once.
+                    detection.failures = if overdue { MAX_FAILURES } else { detection.failures + 1 };
                     0.0
                 }
             };
@@ -247,7 +261,10 @@ impl Ear {
     async fn voice_event(&mut self, event: VadEvent, base: u64) {
         let input = match event {
             VadEvent::Started { at } => {
-                self.voice = base + at;
+                self.voices.push_back(base + at);
+                if self.voices.len() > MAX_VOICES {
+                    self.voices.pop_front();
+                }
                 self.voiced = true;
                 Input::VoiceStarted { speaker: self.speaker, since: self.line.time(base + at) }
             }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Durati
 
 use futures_util::FutureExt;
 use stella_core::{
-    engine::{CloseReason, Command, Config, Engine, Event, Input, Output, TurnLatency},
+    engine::{CloseReason, Command, Config, DiscardReason, Engine, Event, Input, Output, Source, TurnLatency},
     id::{CallId, GenerationId, SegmentId, SpeakerId, UtteranceId},
     llm::Llm,
     time::Timestamp,
@@ -131,7 +131,7 @@ struct Driver<'a> {
     publishing: &'a mut Publishing,
     recording: Recording,
     ear_parts: EarParts,
-    ears: HashMap<SpeakerId, mpsc::UnboundedSender<EarCommand>>,
+    ears: HashMap<SpeakerId, EarHandle>,
     /// Whose the open utterances are.
     utterances: HashMap<UtteranceId, SpeakerId>,
     /// Who is here.
@@ -149,6 +149,13 @@ struct Driver<'a> {
     entered: bool,
     /// When the session ends at the latest, once it is to end.
     end_by: Option<Timestamp>,
+}
+
+/// The way to an ear.
+struct EarHandle {
+    sender: mpsc::UnboundedSender<EarCommand>,
+    /// Whether its speaker is here. The ear of somebody who left goes on until what they said is recognised.
+    present: bool,
 }
 
 enum Wake {
@@ -204,6 +211,7 @@ impl Driver<'_> {
             };
             while self.tasks.try_join_next().is_some() {}
         };
+        self.refuse(&mut events, &mut messages);
         self.recording.finish();
         self.hooks.exit(&reason).await;
         self.tasks.shutdown().await;
@@ -215,8 +223,35 @@ impl Driver<'_> {
         }
     }
 
+    /// Takes nothing more, and reports what was typed too late to be taken.
+    fn refuse(&mut self, events: &mut mpsc::Receiver<TransportEvent>, messages: &mut mpsc::Receiver<Message>) {
+        messages.close();
+        events.close();
+        let mut typed = Vec::new();
+        while let Ok(message) = messages.try_recv() {
+            if let Message::Typed { message, text, .. } = message {
+                typed.push((message, text));
+            }
+        }
+        while let Ok(event) = events.try_recv() {
+            if let TransportEvent::Typed { text, .. } = event {
+                typed.push((self.handle.next_message(), text));
+            }
+        }
+        for (message, text) in typed {
+            let (source, reason) = (Source::Message(message), DiscardReason::Closed);
+            self.event(self.clock.now(), Event::Discarded { source, text, reason });
+        }
+    }
+
     fn message(&mut self, message: Message) -> Option<CloseReason> {
         match message {
+            // This was on its way when they left; it would never end.
+            Message::Input(Input::VoiceStarted { speaker, .. })
+                if self.ears.get(&speaker).is_none_or(|ear| !ear.present) =>
+            {
+                None
+            }
             Message::Input(input) => self.tell(input),
             Message::Typed { message, text, policy } => {
                 let speaker = self.people.first().map_or(APPLICATION, |(speaker, _)| *speaker);
@@ -244,21 +279,27 @@ impl Driver<'_> {
                 self.tell(Input::Joined { speaker })
             }
             TransportEvent::Left { speaker } => {
-                self.hush(speaker);
-                let at = self.people.iter().position(|(known, _)| *known == speaker)?;
-                let (_, participant) = self.people.remove(at);
+                let at = self.people.iter().position(|(known, _)| *known == speaker);
+                let (_, participant) = self.people.remove(at?);
                 self.announce(SessionEvent::Left(participant));
-                self.tell(Input::Left { speaker })
+                let ended = self.tell(Input::Left { speaker });
+                self.ear(speaker, EarCommand::Leave);
+                if let Some(ear) = self.ears.get_mut(&speaker) {
+                    ear.present = false;
+                }
+                self.retire_ear(speaker);
+                ended
             }
             TransportEvent::Audio { speaker, input } => {
                 let ear = self.ears.entry(speaker).or_insert_with(|| {
                     let (sender, commands) = mpsc::unbounded_channel();
                     let ear = Ear::new(speaker, self.ear_parts.clone(), self.clock, self.inputs.clone());
                     self.tasks.spawn(ear.run(commands));
-                    sender
+                    EarHandle { sender, present: true }
                 });
+                ear.present = true;
                 // The ear only ends with its sender.
-                let _ = ear.send(EarCommand::Listen(input));
+                let _ = ear.sender.send(EarCommand::Listen(input));
                 None
             }
             TransportEvent::Typed { speaker, text } => {
@@ -357,9 +398,7 @@ impl Driver<'_> {
             Command::FinishUtterance { utterance } => {
                 if let Some(speaker) = self.utterances.remove(&utterance) {
                     self.ear(speaker, EarCommand::Finish(utterance));
-                    if !self.people.iter().any(|(present, _)| *present == speaker) {
-                        self.hush(speaker);
-                    }
+                    self.retire_ear(speaker);
                 }
             }
             Command::Score { score, speaker, transcript } => {
@@ -407,18 +446,17 @@ impl Driver<'_> {
         }
     }
 
-    /// Somebody left: what was heard of them is still recognised. An ear that has nothing to do any more goes.
-    fn hush(&mut self, speaker: SpeakerId) {
-        if self.utterances.values().any(|whose| *whose == speaker) {
-            self.ear(speaker, EarCommand::Hush);
-        } else {
-            self.ears.remove(&speaker);
-        }
-    }
-
     /// Tells a speaker's ear; false if there is none.
     fn ear(&self, speaker: SpeakerId, command: EarCommand) -> bool {
-        self.ears.get(&speaker).is_some_and(|ear| ear.send(command).is_ok())
+        self.ears.get(&speaker).is_some_and(|ear| ear.sender.send(command).is_ok())
+    }
+
+    /// Ends the ear of somebody who left, once nothing they said is open.
+    fn retire_ear(&mut self, speaker: SpeakerId) {
+        let open = self.utterances.values().any(|whose| *whose == speaker);
+        if !open && self.ears.get(&speaker).is_some_and(|ear| !ear.present) {
+            self.ears.remove(&speaker);
+        }
     }
 
     fn play(&self, command: PlayoutCommand) {

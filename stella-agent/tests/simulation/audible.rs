@@ -6,8 +6,9 @@ use std::{
 };
 
 use stella_core::{
-    engine::{Command, Event, Output, Recording},
-    id::ReplyId,
+    engine::{Command, Event, Output, Recorded, Recording},
+    id::{ReplyId, SegmentId},
+    time::Timestamp,
 };
 
 use crate::{
@@ -21,6 +22,9 @@ use crate::{
 /// may be missing.
 const REPORTED: Duration = Duration::from_millis(45);
 
+/// Between a command and its request there is no time but that of tokio's timers.
+const AT_ONCE: Duration = Duration::from_millis(2);
+
 /// What was heard of one reply.
 #[derive(Debug, Default)]
 struct Reply {
@@ -33,8 +37,8 @@ struct Reply {
 }
 
 pub(crate) fn check(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
-    let owners = owners(recording, &outcome.voiced)?;
-    let replies = one_after_the_other(outcome, &owners)?;
+    let orders = matched(&orders(recording), &outcome.voiced)?;
+    let replies = one_after_the_other(outcome, &orders)?;
     for output in outputs(recording) {
         if let Output::Event(Event::ReplyEnded { reply, heard, .. }) = output {
             let none = Reply::default();
@@ -44,29 +48,65 @@ pub(crate) fn check(recording: &Recording, outcome: &Outcome) -> Result<(), Stri
     Ok(())
 }
 
-/// Which reply each request to the voice was for. Requests come in the order of the commands; some commands are
-/// cancelled before the voice learns of them.
-fn owners(recording: &Recording, voiced: &Voiced) -> Result<Vec<ReplyId>, String> {
-    let mut commands = outputs(recording).filter_map(|output| match output {
-        Output::Command(Command::Synthesize { reply, text, .. }) => Some((*reply, text)),
-        _ => None,
-    });
-    let owner = |text: &String| commands.find(|(_, asked)| *asked == text).map(|(reply, _)| reply);
-    let owners = voiced.requests.iter().map(|request| &request.text).map(owner);
-    owners.collect::<Option<_>>().ok_or_else(|| "the voice was asked for what the engine did not ask for".into())
+/// A command to synthesise.
+#[derive(Debug, Clone)]
+struct Order<'a> {
+    at: Timestamp,
+    reply: ReplyId,
+    text: &'a str,
+    /// When it was cancelled, if it was.
+    cancelled: Option<Timestamp>,
+}
+
+fn orders(recording: &Recording) -> Vec<Order<'_>> {
+    let mut orders: Vec<(SegmentId, Order<'_>)> = Vec::new();
+    for record in &recording.records {
+        match &record.what {
+            Recorded::Output(Output::Command(Command::Synthesize { segment, reply, text })) => {
+                orders.push((*segment, Order { at: record.at, reply: *reply, text, cancelled: None }));
+            }
+            Recorded::Output(Output::Command(Command::CancelSynthesis { segment })) => {
+                for (_, order) in orders.iter_mut().filter(|(id, _)| id == segment) {
+                    order.cancelled = Some(record.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    orders.into_iter().map(|(_, order)| order).collect()
+}
+
+/// The order of each request to the voice. Requests come in the order of the commands and at once; a command that is
+/// cancelled at once may never have become a request.
+fn matched<'a>(orders: &[Order<'a>], voiced: &Voiced) -> Result<Vec<Order<'a>>, String> {
+    let mut next = 0;
+    let mut matched = Vec::new();
+    for request in &voiced.requests {
+        let fits = |order: &Order<'_>| {
+            order.at.since(Timestamp::ZERO).abs_diff(request.at) < AT_ONCE && order.text == request.text
+        };
+        let fitting: Vec<_> = (next..orders.len()).filter(|number| fits(&orders[*number])).collect();
+        let lasting = fitting.iter().find(|number| orders[**number].cancelled != Some(orders[**number].at));
+        let Some(&number) = lasting.or(fitting.first()) else {
+            return Err("the voice was asked for what the engine did not ask for".into());
+        };
+        next = number + 1;
+        matched.push(orders[number].clone());
+    }
+    Ok(matched)
 }
 
 /// At most one reply is audible, and none again after another one.
-fn one_after_the_other(outcome: &Outcome, owners: &[ReplyId]) -> Result<BTreeMap<ReplyId, Reply>, String> {
+fn one_after_the_other(outcome: &Outcome, orders: &[Order<'_>]) -> Result<BTreeMap<ReplyId, Reply>, String> {
     let mut replies: BTreeMap<ReplyId, Reply> = BTreeMap::new();
     for (number, word) in outcome.voiced.words.iter().enumerate() {
-        replies.entry(owners[word.request]).or_default().asked.insert(number as u16);
+        replies.entry(orders[word.request].reply).or_default().asked.insert(number as u16);
     }
     let mut audible = None;
     let mut over = BTreeSet::new();
     for heard in &outcome.room.heard {
         let word = &outcome.voiced.words[usize::from(heard.word)];
-        let reply = owners[word.request];
+        let reply = orders[word.request].reply;
         if over.contains(&reply) {
             return Err(format!("{reply} is heard again, after another reply"));
         }
@@ -80,7 +120,8 @@ fn one_after_the_other(outcome: &Outcome, owners: &[ReplyId]) -> Result<BTreeMap
             let next = entry.whole.last_key_value().map_or(first, |(last, _)| last + 1);
             let whole = |number: u16| {
                 let request = outcome.voiced.words[usize::from(number)].request;
-                owners[request] == reply && outcome.voiced.requests[request].whole
+                let order = &orders[request];
+                order.reply == reply && order.cancelled.is_none() && outcome.voiced.requests[request].whole
             };
             if let Some(left_out) = (next..heard.word).find(|number| whole(*number)) {
                 let left_out = &outcome.voiced.words[usize::from(left_out)].text;

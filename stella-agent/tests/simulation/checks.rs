@@ -12,7 +12,7 @@ use stella_core::{
     time::Timestamp,
 };
 
-use crate::{audible, conversation::Outcome, mouth::SaidWord, plan::Plan};
+use crate::{audible, conversation::Outcome, mouth::SaidWord};
 
 /// How late the shell may be with a deadline: tokio's timers know milliseconds.
 const LATE: Duration = Duration::from_millis(3);
@@ -22,7 +22,7 @@ const DEAF_MS: u64 = 13_000;
 const NOTICED_MS: u64 = 700;
 
 /// What is wrong with a conversation, if anything.
-pub(crate) fn check(plan: &Plan, outcome: &Outcome) -> Result<(), String> {
+pub(crate) fn check(outcome: &Outcome) -> Result<(), String> {
     ended(outcome)?;
     let recording = Recording::read(&outcome.recording[..]).map_err(|error| error.to_string())?;
     let report = recording.replay(Box::new(WordListJudge)).map_err(|error| error.to_string())?;
@@ -31,8 +31,8 @@ pub(crate) fn check(plan: &Plan, outcome: &Outcome) -> Result<(), String> {
     }
     rules(&recording, outcome)?;
     utterances(&recording, outcome)?;
-    words(plan, outcome)?;
-    typed(&recording, outcome)?;
+    words(outcome)?;
+    typed(outcome)?;
     audible::check(&recording, outcome)
 }
 
@@ -86,22 +86,15 @@ pub(crate) fn outputs(recording: &Recording) -> impl Iterator<Item = &Output> {
     })
 }
 
-/// Where words went: into a turn, or left out with a reason.
-fn filed(recording: &Recording) -> Vec<(Source, String)> {
-    let filed = outputs(recording).flat_map(|output| match output {
-        Output::Event(Event::TurnCommitted { parts, .. }) => {
-            parts.iter().map(|part| (part.source, part.text.clone())).collect()
-        }
-        Output::Event(Event::Discarded { source, text, .. }) => vec![(*source, text.clone())],
-        _ => Vec::new(),
-    });
-    filed.collect()
-}
-
 /// Every utterance that was begun, and all that the recogniser was given, became part of a turn or was left out with a
 /// reason.
 fn utterances(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
-    let filed: HashSet<Source> = filed(recording).into_iter().map(|(source, _)| source).collect();
+    let filed = outputs(recording).flat_map(|output| match output {
+        Output::Event(Event::TurnCommitted { parts, .. }) => parts.iter().map(|part| part.source).collect(),
+        Output::Event(Event::Discarded { source, .. }) => vec![*source],
+        _ => Vec::new(),
+    });
+    let filed: HashSet<Source> = filed.collect();
     let begun = outputs(recording).filter_map(|output| match output {
         Output::Command(Command::StartUtterance { utterance, .. }) => Some(*utterance),
         _ => None,
@@ -117,7 +110,7 @@ fn utterances(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
 }
 
 /// Every word that came through the link was given to the recogniser, once.
-fn words(plan: &Plan, outcome: &Outcome) -> Result<(), String> {
+fn words(outcome: &Outcome) -> Result<(), String> {
     let heard_in = |number: usize, word: &SaidWord| {
         let given = outcome.heard.utterances.iter().filter_map(move |(utterance, words)| {
             let millis = words.get(&(number as u16)).copied().unwrap_or_default();
@@ -131,27 +124,21 @@ fn words(plan: &Plan, outcome: &Outcome) -> Result<(), String> {
         let near_fault = faults.iter().any(|at| word.from < at + DEAF_MS && *at < word.to + DEAF_MS);
         let near_end = word.to + NOTICED_MS > word.unplugged.unwrap_or(u64::MAX).min(outcome.asked);
         let torn = word.delivered < word.to - word.from;
-        // While the link stands still, sound is there but not yet heard.
-        let late = plan.trouble.link > 0;
         let heard = heard_in(number, word);
         if heard.len() > 1 && !near_fault {
             return Err(format!("{word:?} was heard in {heard:?}"));
         }
-        if heard.is_empty() && !(near_fault || near_end || torn || late) {
+        if heard.is_empty() && !(near_fault || near_end || torn) {
             return Err(format!("{word:?} was said, but never recognised"));
         }
     }
     Ok(())
 }
 
-/// Every message that was typed became part of a turn or was left out with a reason, once.
-fn typed(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
-    let mut texts = filed(recording);
-    texts.retain(|(source, _)| matches!(source, Source::Message(_)));
-    for message in outcome.typed.iter().filter(|message| !message.refused) {
-        if !texts.iter().any(|(_, text)| *text == message.text) {
-            return Err(format!("{:?} was typed and became nothing", message.text));
-        }
+/// Every message that was typed became part of a turn or was left out with a reason, and the application knows.
+fn typed(outcome: &Outcome) -> Result<(), String> {
+    match outcome.typed.iter().find(|message| !message.refused && !outcome.told.contains(&message.text)) {
+        Some(lost) => Err(format!("{:?} was typed and became nothing", lost.text)),
+        None => Ok(()),
     }
-    Ok(())
 }

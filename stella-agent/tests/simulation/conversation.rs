@@ -9,13 +9,16 @@ use std::{
 use parking_lot::Mutex;
 use stella_agent::{AgentSession, SessionEnd, SessionEvent, SessionHandle, transport::TransportEvent};
 use stella_core::{
-    engine::{AgentState, CloseReason, Event},
+    engine::{AgentState, CloseReason, Event, Source},
     id::SpeakerId,
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc, watch,
+    },
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
     dice::Dice,
     hearing::{FakeDetector, FakeStt, FakeVad, Heard, Hearing},
     mouth::{Mouth, Said, SaidWord},
-    plan::{Ending, Plan, QUIET},
+    plan::{Ending, LONGEST_REPLY, Plan, QUIET},
     room::{Room, RoomLog},
     speaking::{FakeTts, Times, Voiced},
     thinking::FakeLlm,
@@ -48,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) heard: Heard,
     pub(crate) voiced: Voiced,
     pub(crate) room: RoomLog,
+    /// What became of messages, as the application was told.
+    pub(crate) told: Vec<String>,
     /// Tasks that were left.
     pub(crate) left: usize,
     pub(crate) zero: Instant,
@@ -91,6 +96,7 @@ struct Logs {
     heard: Arc<Mutex<Heard>>,
     voiced: Arc<Mutex<Voiced>>,
     room: Arc<Mutex<RoomLog>>,
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
@@ -102,10 +108,11 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
         heard: Arc::default(),
         voiced: Arc::default(),
         room: Arc::default(),
+        told: Arc::default(),
     };
     let dice = |whose: &str| Arc::new(Dice::new(plan.seed, whose));
     let clerk = Clerk { dice: dice("clerk"), trouble: plan.trouble.application, reviews: plan.reviews };
-    let session = session(plan, &logs, clerk.clone());
+    let session = session(plan, zero, &logs, clerk.clone());
     let handle = session.handle();
     let (events, received) = mpsc::channel(64);
     let room = Room {
@@ -116,7 +123,7 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
     };
     let (agent, agent_state) = watch::channel(AgentState::default());
     let mut others = vec![
-        tokio::spawn(follow(handle.events(), agent)),
+        tokio::spawn(follow(handle.events(), agent, logs.told.clone())),
         tokio::spawn(application::interfere(clerk, handle.clone(), dice("application"), logs.typed.clone())),
         tokio::spawn(async move {
             loop {
@@ -148,7 +155,7 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
         }
         // Neither does the application do anything any more.
         others[1].abort();
-        sleep(QUIET).await;
+        let _ = timeout(LONGEST_REPLY, quiet(agent_state)).await;
         rested = Some(zero.elapsed().as_millis() as u64);
     } else {
         sleep_until(zero + plan.length).await;
@@ -174,12 +181,25 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
         heard: std::mem::take(&mut *logs.heard.lock()),
         voiced: std::mem::take(&mut *logs.voiced.lock()),
         room: std::mem::take(&mut *logs.room.lock()),
+        told: std::mem::take(&mut *logs.told.lock()),
         left,
         zero,
     }
 }
 
-fn session(plan: &Plan, logs: &Logs, clerk: Clerk) -> AgentSession {
+/// Waits until the agent does nothing for long.
+async fn quiet(mut agent: watch::Receiver<AgentState>) {
+    loop {
+        // An error means that the session is over.
+        if agent.wait_for(|state| *state == AgentState::Listening).await.is_err()
+            || timeout(QUIET, agent.wait_for(|state| *state != AgentState::Listening)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn session(plan: &Plan, zero: Instant, logs: &Logs, clerk: Clerk) -> AgentSession {
     let dice = |whose: &str| Arc::new(Dice::new(plan.seed, whose));
     let hearing = |whose: &str| Hearing {
         dice: dice(whose),
@@ -188,7 +208,7 @@ fn session(plan: &Plan, logs: &Logs, clerk: Clerk) -> AgentSession {
         log: logs.heard.clone(),
     };
     let times = if plan.seed % 4 == 0 { Times::None } else { Times::Exact };
-    let tts = FakeTts { dice: dice("voice"), trouble: plan.trouble.speaking, times, log: logs.voiced.clone() };
+    let tts = FakeTts { zero, dice: dice("voice"), trouble: plan.trouble.speaking, times, log: logs.voiced.clone() };
     let builder = AgentSession::builder()
         .vad(Arc::new(FakeVad(hearing("vad"))))
         .stt(Arc::new(FakeStt(hearing("stt"))))
@@ -254,15 +274,26 @@ async fn finished(
     }
 }
 
-/// Tells the users what the agent does.
-async fn follow(mut events: tokio::sync::broadcast::Receiver<SessionEvent>, agent: watch::Sender<AgentState>) {
+/// Tells the users what the agent does, and notes what became of the messages.
+async fn follow(
+    mut events: broadcast::Receiver<SessionEvent>,
+    agent: watch::Sender<AgentState>,
+    told: Arc<Mutex<Vec<String>>>,
+) {
+    let typed = |source: &Source| matches!(source, Source::Message(_));
     loop {
         match events.recv().await {
-            Ok(SessionEvent::Conversation { event: Event::AgentState(state), .. }) => {
-                agent.send_replace(state);
-            }
-            Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            Ok(SessionEvent::Conversation { event, .. }) => match event {
+                Event::AgentState(state) => drop(agent.send_replace(state)),
+                Event::TurnCommitted { parts, .. } => {
+                    let texts = parts.into_iter().filter(|part| typed(&part.source)).map(|part| part.text);
+                    told.lock().extend(texts);
+                }
+                Event::Discarded { source, text, .. } if typed(&source) => told.lock().push(text),
+                _ => {}
+            },
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
         }
     }
 }

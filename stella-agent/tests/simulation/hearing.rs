@@ -202,7 +202,8 @@ impl SttInput for Ears {
         let heard = log.utterances.entry(open.utterance).or_default();
         for &sample in frame.samples().iter().step_by(MILLISECOND) {
             open.millis += 1;
-            if sample != 0 && sample != NOISE
+            if sample != 0
+                && sample != NOISE
                 && let Some(word) = words::word(sample)
             {
                 *open.words.entry(word).or_default() += 1;

@@ -48,11 +48,13 @@ fn conversations_with_faults_keep_their_promises() {
     let minutes = variable("STELLA_SIM_MINUTES").unwrap_or(MINUTES);
     let seeds: Vec<u64> = match variable("STELLA_SIM_SEED") {
         Some(seed) => vec![seed],
-        None => kept().chain((FIRST_SEED..).scan(0, |so_far, seed| {
-            let before = *so_far;
-            *so_far += Plan::of(seed).length.as_secs();
-            (before < minutes * 60).then_some(seed)
-        })).collect(),
+        None => kept()
+            .chain((FIRST_SEED..).scan(0, |so_far, seed| {
+                let before = *so_far;
+                *so_far += Plan::of(seed).length.as_secs();
+                (before < minutes * 60).then_some(seed)
+            }))
+            .collect(),
     };
     let summary = workers::hold_all(&seeds);
     println!("{summary}");

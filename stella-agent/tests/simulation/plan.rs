@@ -47,14 +47,16 @@ pub(crate) enum Ending {
 }
 
 /// Silence before the end, if there is one: longer than anything in the engine waits.
-pub(crate) const QUIET: Duration = Duration::from_secs(50);
+pub(crate) const QUIET: Duration = Duration::from_secs(30);
+/// What the agent may still have to say then.
+pub(crate) const LONGEST_REPLY: Duration = Duration::from_secs(5_400);
 
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let dice = Dice::new(seed, "plan");
-        let minutes = dice.weighted(&[(4, 1..=3), (4, 3..=6), (1, 6..=12)].map(|(weight, range)| {
-            (weight, (*range.start(), *range.end()))
-        }));
+        let minutes = dice.weighted(
+            &[(4, 1..=3), (4, 3..=6), (1, 6..=12)].map(|(weight, range)| (weight, (*range.start(), *range.end()))),
+        );
         let reviews = dice.percent(15);
         Self {
             seed,

@@ -13,11 +13,7 @@ use stella_core::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::{
-    dice::Dice,
-    stream::PANIC,
-    words,
-};
+use crate::{dice::Dice, stream::PANIC, words};
 
 /// A word of the agent that was heard, or a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

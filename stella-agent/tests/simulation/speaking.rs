@@ -9,6 +9,7 @@ use stella_core::{
     error::ProviderError,
     tts::{Tts, TtsCapabilities, TtsEvent, TtsRequest, TtsStream, WordTime},
 };
+use tokio::time::Instant;
 
 use crate::{
     dice::Dice,
@@ -35,6 +36,8 @@ pub(crate) struct Voiced {
 /// One call of the voice.
 #[derive(Debug)]
 pub(crate) struct Request {
+    /// When, since the start.
+    pub(crate) at: Duration,
     pub(crate) text: String,
     pub(crate) times: Times,
     /// Whether the audio is what it should be.
@@ -59,6 +62,7 @@ pub(crate) type VoicedLog = Arc<Mutex<Voiced>>;
 
 /// Hums every word with its number in each sample.
 pub(crate) struct FakeTts {
+    pub(crate) zero: Instant,
     pub(crate) dice: Arc<Dice>,
     pub(crate) trouble: u64,
     pub(crate) times: Times,
@@ -72,11 +76,18 @@ impl fmt::Debug for FakeTts {
 }
 
 impl FakeTts {
-    fn render(&self, text: &str, whole: bool) -> (Vec<i16>, Vec<WordTime>) {
+    /// Notes a request; returns its number.
+    fn note(&self, text: &str) -> usize {
         let times = if self.dice.percent(self.trouble) { Times::Nonsense } else { self.times };
         let mut log = self.log.lock();
-        let request = log.requests.len();
-        log.requests.push(Request { text: text.to_owned(), times, whole });
+        log.requests.push(Request { at: self.zero.elapsed(), text: text.to_owned(), times, whole: false });
+        log.requests.len() - 1
+    }
+
+    fn render(&self, text: &str, request: usize, whole: bool) -> (Vec<i16>, Vec<WordTime>) {
+        let mut log = self.log.lock();
+        log.requests[request].whole = whole;
+        let times = log.requests[request].times;
         let (mut samples, mut word_times) = (Vec::new(), Vec::new());
         let mut at = 0;
         for part in text.split_inclusive(char::is_whitespace) {
@@ -107,10 +118,10 @@ impl FakeTts {
         (samples, word_times)
     }
 
-    fn steps(&self, text: &str) -> Steps<TtsEvent> {
+    fn steps(&self, text: &str, request: usize) -> Steps<TtsEvent> {
         let dice = &self.dice;
         let (nonsense, broken) = (dice.percent(self.trouble), dice.percent(self.trouble));
-        let (samples, words) = self.render(text, !nonsense && !broken);
+        let (samples, words) = self.render(text, request, !nonsense && !broken);
         let mut steps = Steps::new();
         if !words.is_empty() {
             steps.push_back((Duration::ZERO, Step::Give(TtsEvent::Words(words))));
@@ -153,7 +164,8 @@ impl Tts for FakeTts {
     }
 
     async fn synthesize(&self, request: TtsRequest) -> Result<TtsStream, ProviderError> {
+        let number = self.note(&request.text);
         call(&self.dice, self.trouble).await?;
-        Ok(stream::of(self.steps(&request.text)))
+        Ok(stream::of(self.steps(&request.text, number)))
     }
 }

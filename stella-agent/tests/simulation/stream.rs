@@ -21,9 +21,7 @@ pub(crate) enum Step<T> {
 pub(crate) type Steps<T> = VecDeque<(Duration, Step<T>)>;
 
 /// Does one step after the other, and then ends.
-pub(crate) fn of<T: Send + 'static>(
-    steps: Steps<T>,
-) -> Pin<Box<dyn Stream<Item = Result<T, ProviderError>> + Send>> {
+pub(crate) fn of<T: Send + 'static>(steps: Steps<T>) -> Pin<Box<dyn Stream<Item = Result<T, ProviderError>> + Send>> {
     Box::pin(stream::unfold(steps, |mut steps| async {
         let (after, step) = steps.pop_front()?;
         if !after.is_zero() {

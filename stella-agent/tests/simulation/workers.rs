@@ -122,7 +122,7 @@ fn hold_twice(seed: u64, beats: &Arc<AtomicU64>) -> Result<Held, String> {
         outcome.map_err(|error| error.to_string())
     };
     let outcome = hold()?;
-    let checked = checks::check(&plan, &outcome);
+    let checked = checks::check(&outcome);
     if let Err(problem) = checked {
         let file = std::env::temp_dir().join(format!("stella-simulation-{seed}.jsonl"));
         std::fs::write(&file, &outcome.recording).map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
 //! The state of an engine as one number, for tests: equal for states that will behave equally.
 //!
-//! Only compiled with the feature `testing`. Ids are numbered again in the order in which they appear, times count from
+//! Only compiled with the feature `rules`. Ids are numbered again in the order in which they appear, times count from
 //! now, and what only the latency report reads is left out, as are the history and the counters.
 
 use std::{

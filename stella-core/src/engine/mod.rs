@@ -41,7 +41,7 @@ mod controller;
 mod endpointing;
 #[cfg(feature = "testing")]
 mod fault;
-#[cfg(feature = "testing")]
+#[cfg(feature = "rules")]
 mod fingerprint;
 mod floor;
 mod hearing;
@@ -54,7 +54,7 @@ mod options;
 mod output;
 mod overlap;
 mod pace;
-#[cfg(feature = "testing")]
+#[cfg(feature = "rules")]
 mod probe;
 mod replay;
 mod replies;
@@ -102,7 +102,7 @@ pub use options::{
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
 };
-#[cfg(feature = "testing")]
+#[cfg(feature = "rules")]
 pub use probe::{Probe, ReplyProbe};
 pub use replay::{
     Divergence, FORMAT as REPLAY_FORMAT, Header, Record, Recorded, Recorder, Recording, ReplayError, Report, replay,

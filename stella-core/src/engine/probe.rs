@@ -1,6 +1,6 @@
 //! A look inside, for tests: which state each machine is in, and what waits where.
 //!
-//! Only compiled with the feature `testing`. Applications see events instead.
+//! Only compiled with the feature `rules`. Applications see events instead.
 
 use super::{
     Engine, Part, closing::Closing, floor::Floor, listener::Listener, overlap::Overlap, step::Step, turn::Turn,

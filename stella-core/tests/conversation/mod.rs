@@ -1,8 +1,16 @@
 //! Random plans for [`simulate`](stella_core::testing::simulation::simulate).
 
+pub(crate) mod broken;
+
 use std::time::Duration;
 
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::select,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
 use stella_core::{
     engine::{EndpointingMode, Options, Priority, ReplyOptions, TypedPolicy},
     testing::simulation::{Act, Answer, Generation, PHRASES, Plan, Playout, Reviewing, Synthesis, TEXTS, TOOLS},
@@ -19,6 +27,17 @@ pub(crate) struct Theme {
     pub trouble: u32,
     /// Whether turns may be reviewed.
     pub review: bool,
+}
+
+pub(crate) fn variable(name: &str) -> Option<u32> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+pub(crate) fn runner(cases: u32, salt: u8) -> TestRunner {
+    let mut seed = [salt; 32];
+    seed[..4].copy_from_slice(&variable("STELLA_SEED").unwrap_or(1).to_le_bytes());
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
 /// Milliseconds: mostly short, sometimes around a deadline, sometimes long.

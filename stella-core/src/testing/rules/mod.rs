@@ -77,8 +77,9 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Most outputs of one step.
-const MAX_OUTPUTS: usize = 256;
+/// Most outputs of one step: the end of a conversation leaves out every part of a turn, at most 256, and tells every call
+/// of a reply with its output.
+const MAX_OUTPUTS: usize = 512;
 
 /// An engine whose every step is checked and recorded.
 #[derive(Debug, Clone)]
