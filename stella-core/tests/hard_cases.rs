@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use stella_core::{
-    engine::{Command, Options, Output, Recorded, timeline},
+    engine::{Command, Options, Output, Recorded, table, timeline},
     testing::script::{record, run},
 };
 
@@ -488,7 +488,7 @@ fn a_timeline_tells_an_interruption_to_whoever_was_not_there() {
         2.310 synthesized
         2.400 playout 24000
     ";
-    insta::assert_snapshot!(timeline(&record(options(), &format!("{SPEAKING}{script}"))));
+    insta::assert_snapshot!(table(&timeline(&record(options(), &format!("{SPEAKING}{script}"))), 100, false));
 }
 
 #[test]

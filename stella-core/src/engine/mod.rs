@@ -107,7 +107,7 @@ pub use probe::{Probe, ReplyProbe};
 pub use replay::{
     Divergence, FORMAT as REPLAY_FORMAT, Header, Record, Recorded, Recorder, Recording, ReplayError, Report, replay,
 };
-pub use timeline::timeline;
+pub use timeline::{Lane, Row, table, timeline};
 
 /// Deadlines handled at one time. Each moves a machine on, so a handful is normal.
 const MAX_DUE: usize = 64;

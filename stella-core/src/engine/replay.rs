@@ -47,6 +47,12 @@ pub struct Header {
     pub options: Options,
 }
 
+/// What the first line of any format has.
+#[derive(Deserialize)]
+struct FirstLine {
+    stella_replay: u32,
+}
+
 /// One later line of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -205,6 +211,9 @@ pub enum ReplayError {
     /// There is no line in it.
     #[error("the recording is empty")]
     Empty,
+    /// Its first line is not that of a recording.
+    #[error("this is not a recording of a conversation")]
+    Foreign,
     /// A line is not what it should be.
     #[error("line {line} of the recording cannot be understood")]
     Malformed {
@@ -214,7 +223,7 @@ pub enum ReplayError {
         source: serde_json::Error,
     },
     /// It was made by another version of the format.
-    #[error("the recording has format {found}, this version reads {FORMAT}")]
+    #[error("the recording has format {found}, and this version of Stella reads format {FORMAT}")]
     Format {
         /// Its format.
         found: u32,
@@ -238,14 +247,25 @@ impl Recording {
         let mut text = String::new();
         for line in 1.. {
             text.clear();
-            if reader.read_line(&mut text).map_err(ReplayError::Read)? == 0 {
-                break;
+            match reader.read_line(&mut text) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData && header.is_none() => {
+                    return Err(ReplayError::Foreign);
+                }
+                Err(error) => return Err(ReplayError::Read(error)),
             }
             if text.trim().is_empty() {
                 continue;
             }
             let parsed = match &header {
-                None => serde_json::from_str(&text).map(|first| header = Some(first)),
+                None => {
+                    let Ok(first) = serde_json::from_str::<FirstLine>(&text) else { return Err(ReplayError::Foreign) };
+                    if first.stella_replay != FORMAT {
+                        return Err(ReplayError::Format { found: first.stella_replay });
+                    }
+                    serde_json::from_str(&text).map(|first| header = Some(first))
+                }
                 Some(_) => serde_json::from_str(&text).and_then(|any| record(line, any)).map(|r| records.push(r)),
             };
             match parsed {
@@ -255,9 +275,6 @@ impl Recording {
             }
         }
         let header: Header = header.ok_or(ReplayError::Empty)?;
-        if header.stella_replay != FORMAT {
-            return Err(ReplayError::Format { found: header.stella_replay });
-        }
         Ok(Self { header, records, cut })
     }
 
@@ -390,9 +407,13 @@ mod tests {
     #[test]
     fn other_files_are_refused() {
         assert!(matches!(run(""), Err(ReplayError::Empty)));
-        assert!(matches!(run("hello\n"), Err(ReplayError::Malformed { line: 1, .. })));
-        let other = recorded().replacen("\"stella_replay\":1", "\"stella_replay\":2", 1);
-        assert!(matches!(run(&other), Err(ReplayError::Format { found: 2 })));
+        for foreign in ["hello\n", "{\"version\":1}\n", "[1]"] {
+            assert!(matches!(run(foreign), Err(ReplayError::Foreign)), "{foreign}");
+        }
+        assert!(matches!(replay(&[0xff, 0xfe, 0, 10][..], Box::new(WordListJudge)), Err(ReplayError::Foreign)));
+        // Whatever else another format may have in its first line.
+        let other = "{\"stella_replay\":2,\"options\":{\"colour\":\"red\"}}\n";
+        assert!(matches!(run(other), Err(ReplayError::Format { found: 2 })));
         let broken = recorded().replacen("\"in\"", "\"into\"", 1);
         assert!(matches!(run(&broken), Err(ReplayError::Malformed { line: 2, .. })));
     }

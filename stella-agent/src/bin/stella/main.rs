@@ -30,7 +30,7 @@ enum Command {
     Connect(connect::Args),
     /// Play a recording to an agent and record the conversation.
     Wav(wav::Args),
-    /// Run a recorded conversation again and compare: the same inputs must give the same outputs.
+    /// Tell a recorded conversation as a timeline, and run it again: the same inputs must give the same outputs.
     Replay(replay::Args),
 }
 

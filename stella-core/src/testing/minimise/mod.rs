@@ -13,7 +13,7 @@ use std::time::Duration;
 pub use trial::{Answer, Divergent, RuleBreach, Trial};
 
 use crate::{
-    engine::{Input, Output, Record, Recorded},
+    engine::{Input, Record, Recorded},
     time::Timestamp,
 };
 use names::{Id, Names, issued};
@@ -188,16 +188,4 @@ impl<T: Trial, S: Fn() -> T, P: FnMut(Progress)> Search<S, P> {
         }
         shorter
     }
-}
-
-/// Gives inputs to anything and collects a recording of it, for [`Recorder`](crate::engine::Recorder).
-pub fn records(given: &[Given], mut handle: impl FnMut(&Given) -> Vec<Output>) -> Vec<Record> {
-    let mut records = Vec::new();
-    for one in given {
-        let outputs = handle(one).into_iter().map(Recorded::Output);
-        for what in std::iter::once(Recorded::Input(one.input.clone())).chain(outputs) {
-            records.push(Record { line: records.len() + 2, at: one.at, what });
-        }
-    }
-    records
 }

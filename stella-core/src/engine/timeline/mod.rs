@@ -1,6 +1,10 @@
-//! A recording for people: what the user, the agent and the engine did, side by side and in order.
+//! A recording for people: what the user, the agent and the engine did, in order.
 
-use std::{collections::BTreeSet, fmt::Write};
+mod table;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
 
 use super::{
     AgentState, Command, DiscardReason, Event, Input, Knob, Output, Record, Recorded, ReplyEnd, Review, Source,
@@ -11,67 +15,56 @@ use crate::{
     time::Timestamp,
 };
 
-/// Characters of one lane.
-const WIDTH: usize = 38;
-
-/// Silence that is shown as such, in milliseconds.
-const SILENCE: u128 = 1_000;
+pub use table::table;
 
 /// Who did something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lane {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// The user.
     User,
+    /// The agent.
     Agent,
+    /// The engine, about what it waits for and why.
     Engine,
 }
 
-/// Tells a recording as a table with three lanes: the user, the agent, and the engine with what it waits for. What only
-/// repeats something else is left out: ticks, parts of audio and text after the first, playout positions.
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// When, in microseconds since the start.
+    pub at: Timestamp,
+    /// Who.
+    pub lane: Lane,
+    /// What.
+    pub text: String,
+}
+
+/// Tells a recording. What only repeats something else is left out: ticks, parts of audio and text after the first,
+/// playout positions. [`table`] sets it for reading.
 #[must_use]
-pub fn timeline(records: &[Record]) -> String {
-    let mut table = Table::default();
-    let _ = writeln!(table.text, "{:>9}  {:WIDTH$}  {:WIDTH$}  engine", "seconds", "user", "agent");
-    for record in records {
-        let told = match &record.what {
-            Recorded::Input(input) => table.input(input),
+pub fn timeline(records: &[Record]) -> Vec<Row> {
+    let mut teller = Teller::default();
+    let tell = |record: &Record| {
+        let (lane, text) = match &record.what {
+            Recorded::Input(input) => teller.input(input),
             Recorded::Output(Output::Command(command)) => command_text(command).map(|text| (Lane::Engine, text)),
-            Recorded::Output(Output::Event(event)) => table.event(event),
-        };
-        if let Some((lane, text)) = told {
-            table.row(record.at, lane, &text);
-        }
-    }
-    table.text
+            Recorded::Output(Output::Event(event)) => teller.event(event),
+        }?;
+        Some(Row { at: record.at, lane, text })
+    };
+    records.iter().filter_map(tell).collect()
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    text: String,
-    last: Option<Timestamp>,
+struct Teller {
     /// Generations and segments of which something was told.
     begun: BTreeSet<(char, u64)>,
     /// The reply whose words were told last.
     speaking: Option<ReplyId>,
 }
 
-impl Table {
-    fn row(&mut self, at: Timestamp, lane: Lane, text: &str) {
-        if let Some(gap) = self.last.map(|last| at.since(last).as_millis()).filter(|gap| *gap >= SILENCE) {
-            let _ = writeln!(self.text, "{:>9}  · {}.{} s ·", "", gap / 1_000, gap % 1_000 / 100);
-        }
-        let mut time = if self.last == Some(at) { String::new() } else { at.to_string() };
-        self.last = Some(at);
-        for line in wrap(text) {
-            let before = match lane {
-                Lane::User => String::new(),
-                Lane::Agent => format!("{:WIDTH$}  ", ""),
-                Lane::Engine => format!("{:WIDTH$}  {:WIDTH$}  ", "", ""),
-            };
-            let _ = writeln!(self.text, "{time:>9}  {before}{line}");
-            time.clear();
-        }
-    }
-
+impl Teller {
     /// Whether this is the first part of a generation or a segment.
     fn first(&mut self, kind: char, id: u64) -> bool {
         self.begun.insert((kind, id))
@@ -249,19 +242,4 @@ fn latency_text(latency: &TurnLatency) -> String {
 
 fn gap_text((owner, gap): &(&'static str, std::time::Duration)) -> String {
     format!("{owner} {}", gap.as_millis())
-}
-
-/// Cuts a text into lines of one lane.
-fn wrap(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
