@@ -1,6 +1,6 @@
 //! The agent: local models, a language model behind an address, one session in the room.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use stella_agent::{
@@ -64,8 +64,8 @@ fn options() -> Options {
     options
 }
 
-/// A session, ready to run.
-pub(crate) fn session(models: &LocalModels, meter: Meter) -> Result<AgentSession> {
+/// A session, ready to run. The engine's part of it is recorded into a file.
+pub(crate) fn session(models: &LocalModels, meter: Meter, record: &Path) -> Result<AgentSession> {
     let llm_options = LlmOptions { temperature: Some(0.0), max_tokens: Some(MAX_TOKENS) };
     AgentSession::builder()
         .local(models)
@@ -73,6 +73,7 @@ pub(crate) fn session(models: &LocalModels, meter: Meter) -> Result<AgentSession
         .llm_options(llm_options)
         .options(options())
         .agent(BasicAgent::new(INSTRUCTIONS).greeting(GREETING))
+        .record(record)
         .build()
         .context("the agent cannot be built")
 }

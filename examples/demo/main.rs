@@ -27,6 +27,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use stella_core::engine::{WordListJudge, replay};
 use stella_providers::runtime::Cache;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,9 @@ struct Args {
     /// Write transcript and latency as JSON to this file; the recording goes beside it
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Record into this file what the agent's engine is told and says, for `stella replay`; by default beside the recording
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// What the user says: a PCM WAV file, instead of the script
     #[arg(long, value_name = "FILE")]
     user_audio: Option<PathBuf>,
@@ -78,6 +82,21 @@ struct Args {
     /// The API key of the language model
     #[arg(long, env = "STELLA_LLM_KEY", hide_env_values = true, value_name = "KEY")]
     llm_key: Option<String>,
+}
+
+impl Args {
+    /// Where an output of this kind goes: beside the report, or to the built things.
+    fn output(&self, extension: &str) -> PathBuf {
+        match &self.report {
+            Some(file) => file.with_extension(extension),
+            None => target_folder().unwrap_or_default().join("demo").with_extension(extension),
+        }
+    }
+
+    /// Where the recording of the engine goes.
+    fn record(&self) -> PathBuf {
+        self.record.clone().unwrap_or_else(|| self.output("jsonl"))
+    }
 }
 
 /// Why there was no conversation as it should be.
@@ -152,6 +171,8 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
     if args.check {
         return Ok(());
     }
+    let record = args.record();
+    File::create(&record).map_err(|error| Failure::Input(format!("{}: {error}", record.display())))?;
     let progress = Progress::new(start);
     let clip = Clip::recorded(&speech);
     let play = if own.is_some() { Play { clip, own: true } } else { Play { clip: clip.trimmed(), own: false } };
@@ -192,15 +213,24 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
 
 /// Writes recording and report.
 fn write(args: &Args, stage: &Stage, report: &mut Report) -> Result<()> {
-    let wav = match &args.report {
-        Some(file) => file.with_extension("wav"),
-        None => target_folder().unwrap_or_default().join("demo.wav"),
-    };
+    let wav = args.output("wav");
     stage.recording().write(&wav)?;
     report.wav = Some(wav.display().to_string());
-    match &args.report {
-        Some(file) => report.write(file),
-        None => Ok(()),
+    let record = args.record();
+    report.replay = Some(record.display().to_string());
+    if let Some(file) = &args.report {
+        report.write(file)?;
+    }
+    replays(&record)
+}
+
+/// Whether the engine does again what it did in the conversation.
+fn replays(record: &Path) -> Result<()> {
+    let file = File::open(record).with_context(|| format!("there is no recording {}", record.display()))?;
+    match replay(BufReader::new(file), Box::new(WordListJudge)) {
+        Ok(report) if report.closed && !report.cut => Ok(()),
+        Ok(_) => anyhow::bail!("the recording {} is not whole", record.display()),
+        Err(error) => Err(error).with_context(|| format!("the recording {} cannot be replayed", record.display())),
     }
 }
 

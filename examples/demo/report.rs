@@ -42,6 +42,8 @@ pub(crate) struct Report {
     pub(crate) discarded: Vec<String>,
     pub(crate) failures: Vec<String>,
     pub(crate) wav: Option<String>,
+    /// What the agent's engine was told and said, for `stella replay`.
+    pub(crate) replay: Option<String>,
     pub(crate) peers: Value,
 }
 
@@ -187,6 +189,7 @@ impl Report {
             discarded: scene.talk.discarded.iter().map(|(text, reason)| format!("{text} ({reason:?})")).collect(),
             failures: scene.talk.failures.iter().map(|(stage, error)| format!("{stage:?}: {error}")).collect(),
             wav: None,
+            replay: None,
             peers: Value::Null,
         }
     }
@@ -240,6 +243,9 @@ impl Report {
         ));
         if let Some(wav) = &self.wav {
             print(format!("Recording        {wav} (user left, agent right)"));
+        }
+        if let Some(file) = &self.replay {
+            print(format!("Replay           {file} (its timeline: stella replay {file})"));
         }
     }
 

@@ -78,7 +78,7 @@ impl Stage {
         let (models, user, transport) = tokio::try_join!(models, user, transport)?;
         progress.line("demo", "the models are loaded, both sides are in the room");
         let meter = Meter::default();
-        let session = agent::session(&models, meter.clone())?;
+        let session = agent::session(&models, meter.clone(), &args.record())?;
         let handle = session.handle();
         tokio::spawn(follow(handle.events(), scene.clone(), progress.clone()));
         let agent = tokio::spawn(async move {

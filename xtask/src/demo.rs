@@ -26,6 +26,9 @@ pub(crate) struct DemoArgs {
     /// Write transcript and latency as JSON to this file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Record into this file what the agent's engine is told and says, for `stella replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// What the user says: a WAV file
     #[arg(long, value_name = "FILE")]
     user_audio: Option<PathBuf>,
@@ -84,7 +87,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 fn forward(args: &DemoArgs, command: &mut Command) {
-    for (name, file) in [("--report", &args.report), ("--user-audio", &args.user_audio)] {
+    for (name, file) in [("--report", &args.report), ("--record", &args.record), ("--user-audio", &args.user_audio)] {
         if let Some(file) = file {
             command.arg(name).arg(file);
         }

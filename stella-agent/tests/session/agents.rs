@@ -10,7 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use stella_agent::{
-    Agent, AgentSession, BasicAgent, BuildError, SessionEvent, SessionHandle, UserTurn, testing::TokioTimer,
+    Agent, AgentSession, BasicAgent, BuildError, SessionEvent, SessionHandle, UserTurn,
+    testing::{Tape, TokioTimer},
     transport::Participant,
 };
 use stella_core::{
@@ -144,6 +145,7 @@ async fn a_tool_is_run_and_its_output_is_spoken() {
     rig.end().await;
 }
 
+/// Every test of this file replays its recording when it ends; this one records into a file.
 #[tokio::test(start_paused = true)]
 async fn a_recording_gives_the_same_outputs_again() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -151,13 +153,15 @@ async fn a_recording_gives_the_same_outputs_again() {
     let timer = TokioTimer::start();
     let texts = ScriptedText::script(["Tell me a story please.", "mhm", "Stop it now."]);
     let stt = ScriptedStt::new(timer, texts).interim_every(Duration::from_millis(200));
-    let mut rig = Rig::start(builder().stt(Arc::new(stt)).record(&file)).await;
+    let session = builder().stt(Arc::new(stt)).record(&file).build().expect("complete");
+    let mut rig = Rig::of(session, Tape::default()).await;
     rig.reply().await;
     rig.room.hum(ANNA, Duration::from_millis(1_000));
     rig.event("speaking", |event| matches!(event, Event::Latency(_)).then_some(())).await;
     rig.room.hum(ANNA, Duration::from_millis(300));
     rig.reply().await;
-    rig.end().await;
+    rig.handle.end(CloseReason::Application, None, Duration::from_secs(2)).await.expect("open");
+    rig.session.await.expect("no panic").expect("no error");
     let report = replay(&std::fs::read(&file).expect("written")[..], Box::new(WordListJudge)).expect("equal outputs");
     assert!(report.closed && !report.cut);
     assert!(report.inputs > 100, "{report:?}");

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use stella_agent::{
     AgentSession, AgentSessionBuilder, BasicAgent, SessionEnd, SessionError, SessionEvent, SessionHandle,
-    testing::{FakeRoom, FakeTransport, TokioTimer},
+    testing::{FakeRoom, FakeTransport, Tape, TokioTimer},
 };
 use stella_core::{
     chat::{ChatItem, Role},
@@ -23,6 +23,7 @@ pub(crate) struct Rig {
     pub(crate) handle: SessionHandle,
     pub(crate) events: broadcast::Receiver<SessionEvent>,
     pub(crate) session: JoinHandle<Result<SessionEnd, SessionError>>,
+    tape: Tape,
 }
 
 fn options() -> Options {
@@ -45,13 +46,18 @@ pub(crate) fn builder() -> AgentSessionBuilder {
 
 impl Rig {
     pub(crate) async fn start(builder: AgentSessionBuilder) -> Self {
-        let session = builder.build().expect("complete");
+        let tape = Tape::default();
+        let session = builder.record_to(tape.clone()).build().expect("complete");
+        Self::of(session, tape).await
+    }
+
+    pub(crate) async fn of(session: AgentSession, tape: Tape) -> Self {
         let handle = session.handle();
         let events = handle.events();
         let (transport, room) = FakeTransport::new();
         let session = tokio::spawn(session.run(transport));
         room.join(ANNA, "anna").await;
-        Self { room, handle, events, session }
+        Self { room, handle, events, session, tape }
     }
 
     /// Waits for an event that `pick` takes.
@@ -79,7 +85,10 @@ impl Rig {
 
     pub(crate) async fn end(self) -> SessionEnd {
         self.handle.end(CloseReason::Application, None, Duration::from_secs(2)).await.expect("open");
-        self.session.await.expect("no panic").expect("no error")
+        let end = self.session.await.expect("no panic").expect("no error");
+        let report = self.tape.replay().expect("the recording gives equal outputs");
+        assert!(report.closed && !report.cut, "{report:?}");
+        end
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use stella_agent::{AgentSession, SessionEnd, SessionEvent, SessionHandle, transport::TransportEvent};
+use stella_agent::{AgentSession, SessionEnd, SessionEvent, SessionHandle, testing::Tape, transport::TransportEvent};
 use stella_core::{
     engine::{AgentState, CloseReason, Event, Source},
     id::SpeakerId,
@@ -74,23 +74,9 @@ pub(crate) fn hold(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> io::Resu
     Ok(runtime.block_on(converse(plan, beat)))
 }
 
-/// A file in memory.
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What the fakes write into.
 struct Logs {
-    paper: Paper,
+    tape: Tape,
     said: Said,
     typed: Typed,
     heard: Arc<Mutex<Heard>>,
@@ -102,7 +88,7 @@ struct Logs {
 async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
     let zero = Instant::now();
     let logs = Logs {
-        paper: Paper::default(),
+        tape: Tape::default(),
         said: Said::default(),
         typed: Typed::default(),
         heard: Arc::default(),
@@ -172,7 +158,7 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
     sleep(Duration::from_millis(10)).await;
     let left = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     Outcome {
-        recording: std::mem::take(&mut *logs.paper.0.lock()),
+        recording: logs.tape.bytes(),
         end,
         asked,
         rested,
@@ -217,7 +203,7 @@ fn session(plan: &Plan, zero: Instant, logs: &Logs, clerk: Clerk) -> AgentSessio
         .tts(Arc::new(tts))
         .options(plan.options.clone())
         .agent(clerk)
-        .record_to(logs.paper.clone());
+        .record_to(logs.tape.clone());
     builder.build().expect("a plan is valid")
 }
 
