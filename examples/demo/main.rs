@@ -19,7 +19,8 @@ mod voice;
 mod wer;
 
 use std::{
-    io::IsTerminal,
+    fs::File,
+    io::{BufReader, IsTerminal},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},

@@ -193,7 +193,7 @@ fn session(plan: &Plan, zero: Instant, logs: &Logs, clerk: Clerk) -> AgentSessio
         said: logs.said.clone(),
         log: logs.heard.clone(),
     };
-    let times = if plan.seed % 4 == 0 { Times::None } else { Times::Exact };
+    let times = if plan.seed.is_multiple_of(4) { Times::None } else { Times::Exact };
     let tts = FakeTts { zero, dice: dice("voice"), trouble: plan.trouble.speaking, times, log: logs.voiced.clone() };
     let builder = AgentSession::builder()
         .vad(Arc::new(FakeVad(hearing("vad"))))

@@ -5,6 +5,7 @@
 //! --test simulation` holds as much as you like, `STELLA_SIM_SEED=7` the conversation of one seed. A seed that failed is
 //! kept in `seeds.txt`, and held first from then on.
 #![cfg(feature = "testing")]
+#![allow(clippy::print_stdout, reason = "a long test tells what it did")]
 
 mod application;
 mod audible;
@@ -58,5 +59,6 @@ fn conversations_with_faults_keep_their_promises() {
     };
     let summary = workers::hold_all(&seeds);
     println!("{summary}");
+    assert_eq!(summary.leak(), None);
     assert!(summary.failures.is_empty(), "{} of {} conversations failed", summary.failures.len(), seeds.len());
 }

@@ -1,6 +1,6 @@
 //! A fake voice.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -110,7 +110,7 @@ impl FakeTts {
             Times::Exact => {}
             Times::None => word_times.clear(),
             Times::Nonsense => {
-                word_times.push(WordTime { text: 5..3, samples: 7..2 });
+                word_times.push(WordTime { text: Range { start: 5, end: 3 }, samples: Range { start: 7, end: 2 } });
                 word_times.push(WordTime { text: 0..usize::MAX, samples: 0..u64::MAX });
                 word_times.reverse();
             }

@@ -24,6 +24,26 @@ pub(crate) struct Summary {
     real_time: Duration,
     workers: usize,
     trace: u64,
+    /// Memory in use after the first tenth of the conversations, and after all.
+    memory: Option<(u64, u64)>,
+}
+
+/// Memory that the process may have more after all conversations than after the first tenth of them: what is kept for
+/// one conversation is freed with it, but not always given back.
+const MORE_MEMORY: u64 = 200 << 20;
+
+impl Summary {
+    /// What is wrong with the whole.
+    pub(crate) fn leak(&self) -> Option<String> {
+        let (before, after) = self.memory.filter(|(before, after)| *after > before + MORE_MEMORY)?;
+        Some(format!("memory grew from {} to {} MiB", before >> 20, after >> 20))
+    }
+}
+
+/// Memory in use, where the system tells.
+fn memory() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4_096)
 }
 
 impl fmt::Display for Summary {
@@ -34,11 +54,12 @@ impl fmt::Display for Summary {
         write!(
             f,
             "{} conversations, {minutes:.0} minutes, each held twice in {:.1} s on {} threads: {pace:.0} times real time \
-             on each; {} bytes of trace, all alike",
+             on each; {} bytes of trace, all alike{}",
             self.conversations,
             self.real_time.as_secs_f64(),
             self.workers,
             self.trace,
+            self.memory.map(|(_, after)| format!("; {} MiB in use", after >> 20)).unwrap_or_default(),
         )
     }
 }
@@ -67,6 +88,7 @@ pub(crate) fn hold_all(seeds: &[u64]) -> Summary {
     let (next, trace, done) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let virtual_time = Mutex::new(Duration::ZERO);
     let failures = Mutex::new(Vec::new());
+    let early = Mutex::new(None);
     let beats: Vec<Beat> = (0..workers).map(|_| Beat::default()).collect();
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| watch(&beats, &done));
@@ -77,6 +99,9 @@ pub(crate) fn hold_all(seeds: &[u64]) -> Summary {
                     Ok(held) => {
                         *virtual_time.lock() += held.length;
                         trace.fetch_add(held.trace as u64, Ordering::Relaxed);
+                        if next.load(Ordering::Relaxed) > seeds.len() / 10 {
+                            early.lock().get_or_insert_with(memory);
+                        }
                     }
                     Err(problem) => {
                         println!("seed {seed}: {problem}\n  again: {}", command(seed));
@@ -99,6 +124,7 @@ pub(crate) fn hold_all(seeds: &[u64]) -> Summary {
         real_time: start.elapsed(),
         workers,
         trace: trace.into_inner(),
+        memory: early.into_inner().flatten().zip(memory()),
     }
 }
 

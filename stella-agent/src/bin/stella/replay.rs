@@ -75,7 +75,7 @@ enum Finding {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let name = args.file.display();
-    let unusable = |error: &dyn std::error::Error| Failure::usage(format!("{name}: {}", chain(error)));
+    let unusable = |error: &(dyn std::error::Error + 'static)| Failure::usage(format!("{name}: {}", chain(error)));
     let file = File::open(&args.file).map_err(|error| unusable(&error))?;
     let recording = Recording::read(BufReader::new(file)).map_err(|error| unusable(&error))?;
     let config = recording.header.options.clone().validate().map_err(|error| unusable(&error))?;
