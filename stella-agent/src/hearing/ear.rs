@@ -228,7 +228,8 @@ impl Ear {
                     0.0
                 }
             };
-            let (ring, voice, base) = (&self.ring, self.voice, detection.base);
+            let voice = self.voices.back().copied().unwrap_or_default();
+            let (ring, base) = (&self.ring, detection.base);
             let event = detection.segmenter.push_with(probability, |at| tail::silent(ring, voice, base + at));
             if let Some(event) = event {
                 self.voice_event(event, detection.base).await;
