@@ -134,7 +134,7 @@ impl Stt for FakeStt {
     }
 
     fn capabilities(&self) -> SttCapabilities {
-        SttCapabilities { interim: true, word_times: false }
+        SttCapabilities { interim: true, ..SttCapabilities::default() }
     }
 
     async fn open(&self, _: &SttOptions) -> Result<SttSession, ProviderError> {
