@@ -23,7 +23,7 @@ pub struct Figure {
     pub peer: Option<&'static str>,
     /// Theirs, in the same unit.
     pub peer_value: Option<f64>,
-    /// Ours divided by the peer's.
+    /// Ours divided by the peer's; `None` beside a zero.
     pub ratio: Option<f64>,
 }
 
@@ -37,7 +37,7 @@ impl Figure {
     /// Puts it beside a peer's, in the same unit.
     #[must_use]
     pub fn beside(self, peer: &'static str, peer_value: f64) -> Self {
-        let ratio = Some(round(self.value / peer_value));
+        let ratio = Some(round(self.value / peer_value)).filter(|ratio| ratio.is_finite());
         Self { peer: Some(peer), peer_value: Some(peer_value), ratio, ..self }
     }
 }
@@ -136,6 +136,7 @@ mod tests {
     fn a_ratio_is_ours_by_theirs() {
         let figure = Figure::new("x", 2.0, "s", 3).beside("them", 4.0);
         assert_eq!((figure.ratio, figure.peer_value), (Some(0.5), Some(4.0)));
+        assert_eq!(Figure::new("x", 0.0, "s", 3).beside("them", 0.0).ratio, None);
     }
 
     #[test]

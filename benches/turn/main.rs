@@ -34,7 +34,7 @@ const ALL_BY: Duration = Duration::from_secs(600);
 const AGENTS: &str = "livekit-agents 1.8.9";
 /// Both sides get the same. 30 turns of one call, 70 of ten.
 const PLANS: [Plan; 2] = [
-    Plan { calls: 1, turns: 30, slot: Duration::from_millis(4_400) },
+    Plan { calls: 1, turns: 30, slot: Duration::from_millis(4_100) },
     Plan { calls: 10, turns: 7, slot: Duration::from_millis(5_500) },
 ];
 /// Sounds sent from user to user, and the time for each.

@@ -22,7 +22,7 @@ RATE = 24_000
 PART = RATE // 10
 SPEED = 5
 # As long as Stella's scripted voice takes for the same text.
-REPLY_PARTS = 12
+REPLY_PARTS = 9
 WORDS = (
     "I heard you, and this is a scripted answer. It says nothing of use, but it takes its time to say".split()
 )

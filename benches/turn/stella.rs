@@ -27,8 +27,8 @@ pub(crate) const FIRST_TOKEN: Duration = Duration::from_millis(100);
 pub(crate) const FIRST_AUDIO: Duration = Duration::from_millis(50);
 /// Tokens of an answer, 10 ms apart.
 const TOKENS: usize = 20;
-/// How long a character of the answer is spoken: all of it 1.2 s, so that the turns follow each other quickly.
-const CHARACTER: Duration = Duration::from_millis(12);
+/// How long a character of the answer is spoken: all of it 0.9 s, so that the turns follow each other quickly.
+const CHARACTER: Duration = Duration::from_millis(9);
 /// Limit for the sessions to end, once asked to.
 const OVER_BY: Duration = Duration::from_secs(5);
 
