@@ -37,6 +37,8 @@ const PLANS: [Plan; 2] = [
     Plan { calls: 1, turns: 30, slot: Duration::from_millis(4_100) },
     Plan { calls: 10, turns: 7, slot: Duration::from_millis(5_500) },
 ];
+/// Waits that are configured.
+const GIVEN: Duration = WAIT.saturating_add(FIRST_TOKEN).saturating_add(FIRST_AUDIO);
 /// Sounds sent from user to user, and the time for each.
 const WAYS: usize = 30;
 /// Two users alone are started so often: each time their clocks meet in another place, by up to 10 ms.
@@ -182,7 +184,7 @@ async fn measure(args: &Args, people: &People, cache: &Cache, plan: Plan, way: f
 /// Both sides, given the way of sound.
 fn compare(plan: Plan, way: f64, ours: &stella::Outcome, theirs: Option<&Calls>) -> Vec<Figure> {
     let at = format!("{} at once", plan.calls);
-    let given = ms(WAIT + FIRST_TOKEN + FIRST_AUDIO) + 2.0 * way;
+    let given = ms(GIVEN) + 2.0 * way;
     let runs = ours.calls.responses.len();
     let beside = |name: &str, unit: &'static str, runs: usize, of: &dyn Fn(&Calls) -> f64| {
         let figure = Figure::new(format!("{at}: {name}"), of(&ours.calls), unit, runs);
@@ -221,6 +223,7 @@ fn stages(at: &str, latencies: &[TurnLatency]) -> Vec<Figure> {
         add(&format!("stage {owner}"), latencies.iter().map(|turn| ms(turn.gaps()[stage].1)).collect());
     }
     add("response at the agent", latencies.iter().map(|turn| ms(turn.response())).collect());
+    add("own share at the agent", latencies.iter().map(|turn| ms(turn.response()) - ms(GIVEN)).collect());
     figures
 }
 
