@@ -47,15 +47,16 @@ pub struct EndpointingOptions {
     /// What decides. Default: the score.
     pub mode: EndpointingMode,
     /// Whether the waits follow how long and how often each speaker pauses, within `wait_complete` and
-    /// `wait_incomplete`. Default false.
+    /// `wait_incomplete`. Default false: with the one reader of the bench it gains nothing.
     pub adaptive: bool,
     /// Shortest wait, if the turn is certainly complete. Default 250 ms: before, the models are seldom done.
     pub wait_complete: Duration,
-    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.2 s,
-    /// which cuts in at about 5 % of pauses in `cargo xtask bench endpoint`; a turn that sounds complete then waits 0.4 s.
+    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.2 s:
+    /// in `cargo xtask bench endpoint` 633 ms on average, and a cut-in at 7 % of pauses; 1.4 s with a longest wait of 4 s
+    /// give 716 ms at 5 %. A turn that clearly sounds complete waits 0.4 s.
     pub wait_unsure: Duration,
-    /// Longest wait, if the speaker certainly only paused. Default 3 s: one in forty pauses is longer, and few turns that
-    /// are complete wait so long.
+    /// Longest wait, if the speaker certainly only paused. Default 3 s: one pause in forty is longer
+    /// (eot-bench), and few complete turns wait so long.
     pub wait_incomplete: Duration,
     /// Score that says as much for the end of the turn as against it. Default 0.5, smart-turn's own.
     pub threshold: f32,
