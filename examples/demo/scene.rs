@@ -150,7 +150,8 @@ impl Talk {
             | Event::AgentUnspoken { .. }
             | Event::Overlap { .. }
             | Event::HistoryAdded(_)
-            | Event::Steered(_) => {}
+            | Event::Steered(_)
+            | Event::TurnLimit(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use stella_core::{
-    engine::{CloseReason, Review},
+    engine::{CloseReason, Review, TurnLimit},
     id::TurnId,
 };
 use stella_tools::Registry;
@@ -59,6 +59,11 @@ pub trait Agent: Send + Sync + 'static {
     async fn on_user_turn(&self, _session: &SessionHandle, _turn: &UserTurn) -> Review {
         Review::Answer { text: None, context: None }
     }
+
+    /// A user goes on for longer than the session's
+    /// [`turn_limit`](stella_core::engine::Options::turn_limit) allows. The place to speak up, uninterruptibly, because
+    /// the user is still speaking. Default: nothing.
+    async fn on_turn_limit(&self, _session: &SessionHandle, _limit: &TurnLimit) {}
 
     /// Something happened in the conversation. Events come one after the other; if the agent is very slow with them, some
     /// are left out.

@@ -51,6 +51,7 @@ impl fmt::Display for LatencyTable<'_> {
                 Wait::Recogniser => "recogniser",
                 Wait::Manual => "application",
                 Wait::Left => "left",
+                Wait::Limit => "limit",
                 Wait::Typed => "typed",
             };
             write!(

@@ -32,6 +32,21 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// Every event has its row in the table for applications.
+#[test]
+fn the_page_has_every_event() {
+    let page = include_str!("../../docs/engine.md");
+    let source = include_str!("../src/engine/output.rs");
+    let body = source.split_once("pub enum Event {").expect("there are events").1;
+    let body = body.split_once("\n}").expect("the list ends").0;
+    let names = body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|l| l.starts_with(char::is_uppercase));
+    let names: Vec<&str> =
+        names.map(|line| line.trim_end_matches([' ', '{', ',']).split('(').next().unwrap_or(line)).collect();
+    assert!(names.len() > 15, "{names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !page.contains(&format!("| `{name}` |"))).collect();
+    assert!(missing.is_empty(), "docs/engine.md has no row for {missing:?}");
+}
+
 #[test]
 fn the_page_has_every_default() {
     let page = include_str!("../../docs/engine.md");

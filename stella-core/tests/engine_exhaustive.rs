@@ -6,10 +6,10 @@
 
 mod exploration;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use exploration::{Action, Root, explore};
-use stella_core::engine::{EndpointingMode, Options, TypedPolicy};
+use stella_core::engine::{AfterLimit, EndpointingMode, OnLeave, Options, TypedPolicy};
 
 /// States of a plain run.
 const STATES: usize = 60_000;
@@ -26,6 +26,15 @@ fn roots() -> Vec<Root> {
     manual.endpointing.mode = EndpointingMode::Manual;
     let mut recogniser = plain.clone();
     recogniser.endpointing.mode = EndpointingMode::Recogniser;
+    let mut filled = plain.clone();
+    filled.conversation.filler = "One moment.".into();
+    filled.conversation.filler_after = Duration::from_millis(300);
+    let mut limited = plain.clone();
+    limited.turn_limit.max_duration = Some(Duration::from_secs(1));
+    limited.turn_limit.then = AfterLimit::Commit;
+    let mut held = plain.clone();
+    held.conversation.on_leave = OnLeave::Hold;
+    held.conversation.rejoin_within = Some(Duration::from_secs(2));
     let typed = Type(TypedPolicy::Interrupt);
     let speaking = vec![Say(true), Audio, Synthesized, Playout];
     let root = |name, options: &Options, actions: Vec<Action>| Root { name, options: options.clone(), actions };
@@ -48,6 +57,14 @@ fn roots() -> Vec<Root> {
         root("firm", &plain, vec![Say(false), Audio, Playout, Voice(1)]),
         root("manual", &manual, vec![Voice(1), Wait, Silence(1)]),
         root("recogniser", &recogniser, vec![Voice(1), Wait, Silence(1)]),
+        root(
+            "speculating on interim text",
+            &plain,
+            vec![Voice(1), Interim("what about"), Silence(1), Deadline, Deadline],
+        ),
+        root("filler", &filled, vec![typed, Call("clock"), Generated, Wait, Wait]),
+        root("beyond the limit", &limited, vec![Voice(1), Interim("what about"), Deadline]),
+        root("gone", &held, vec![Say(true), Audio, Playout, Voice(1), Leave]),
         root("reviewing", &reviewed, vec![typed]),
         root("reviewed", &reviewed, vec![Voice(1), Wait, Silence(1), Final("what about Rome"), Deadline]),
     ]

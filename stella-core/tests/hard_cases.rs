@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use stella_core::{
-    engine::{Command, Options, Output, Recorded, table, timeline},
+    engine::{AfterLimit, Command, EndpointingMode, OnLeave, Options, Output, Recorded, table, timeline},
     testing::script::{record, run},
 };
 
@@ -318,6 +318,32 @@ fn case_10_a_tool_round_ends_in_an_answer() {
 }
 
 #[test]
+fn case_10_a_slow_tool_is_bridged_by_a_filler() {
+    let mut options = Options::default();
+    options.conversation.filler = "One moment, please.".into();
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 tools clock
+        0.000 type What time is it?
+        0.100 call clock
+        0.120 generated
+        1.400 audio 24000
+        1.410 synthesized
+        1.500 playout 480
+        2.500 playout 24000
+        3.000 tool noon
+        3.200 text It is noon.
+        3.210 generated
+        3.300 audio 24000
+        3.310 synthesized
+        3.400 playout 24480
+        4.400 playout 48000
+    "
+    ));
+}
+
+#[test]
 fn case_11_a_late_final_corrects_the_transcript_not_the_turn() {
     insta::assert_snapshot!(check(
         "
@@ -400,6 +426,134 @@ fn case_14_a_second_speaker_is_heard_too() {
         1.060 score 0.9
         1.100 silence 1
         1.400 text Hello!
+    "
+    ));
+}
+
+#[test]
+fn case_14_the_linked_speaker_drives_the_turn() {
+    let mut options = Options::default();
+    options.endpointing.mode = EndpointingMode::Silence;
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 link 1
+        0.100 voice 2
+        1.000 silence 2
+        1.050 final Ask about the weather.
+        2.000 voice 1
+        3.000 silence 1
+        3.050 final What is the weather?
+        4.300 text Sunny.
+        4.310 generated
+        4.400 audio 24000
+        4.410 synthesized
+        4.500 playout 480
+        4.600 voice 2
+        5.100 playout 14880
+        5.200 silence 2
+        5.250 final I told you so.
+        5.500 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn case_15_a_user_who_comes_back_in_time_goes_on_with_the_same_conversation() {
+    let mut options = Options::default();
+    options.conversation.on_leave = OnLeave::Hold;
+    options.conversation.rejoin_within = Some(std::time::Duration::from_secs(20));
+    insta::assert_snapshot!(run(
+        options,
+        &format!(
+            "
+            0.000 join
+            {SPEAKING}
+            0.500 playout 10080
+            0.600 leave
+            1.000 say Are you still there?
+            9.000 join
+            9.100 audio 24000
+            9.110 synthesized
+            9.200 playout 24000
+            10.000 leave
+        "
+        )
+    ));
+}
+
+#[test]
+fn case_15_a_reply_is_finished_though_nobody_is_there() {
+    insta::assert_snapshot!(check(&format!(
+        "
+        0.000 join
+        {SPEAKING}
+        0.500 playout 10080
+        0.600 leave
+        1.600 playout 36000
+        5.000 join
+        "
+    )));
+}
+
+#[test]
+fn a_user_who_does_not_stop_is_answered_at_the_limit() {
+    let mut options = Options::default();
+    options.turn_limit.max_duration = Some(std::time::Duration::from_secs(5));
+    options.turn_limit.then = AfterLimit::Commit;
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 voice
+        4.000 interim and then he said
+        5.100 final And then he said that
+        5.300 text I see.
+        5.310 generated
+        5.400 audio 24000
+        5.410 synthesized
+        5.500 playout 480
+        6.000 interim I was right
+        6.500 playout 24000
+        7.000 silence
+        7.050 final I was right.
+        7.060 score 0.9
+        7.100 end 1
+    "
+    ));
+}
+
+#[test]
+fn a_user_who_says_too_much_is_told_of() {
+    let mut options = Options::default();
+    options.turn_limit.max_words = Some(4);
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 voice
+        1.000 interim one two three four
+        2.000 interim one two three four five
+        3.000 interim one two three four five six
+        3.500 silence
+        3.550 final One two three four five six.
+        3.560 score 0.9
+        3.600 end 1
+    "
+    ));
+}
+
+#[test]
+fn a_conversation_of_failures_ends() {
+    let mut options = Options::default();
+    options.recovery.end_after = Some(2);
+    options.recovery.retries = 0;
+    options.recovery.apology = String::new();
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 type Hello?
+        0.100 generation broken
+        1.000 type Hello?
+        1.100 generation broken
     "
     ));
 }

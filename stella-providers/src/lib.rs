@@ -4,6 +4,7 @@
 //! The local ones run ONNX models in this process: all share one [`runtime::InferencePool`], and their files lie in a
 //! [`runtime::Cache`].
 
+pub mod fallback;
 #[cfg(feature = "kokoro")]
 pub mod kokoro;
 #[cfg(feature = "moonshine")]

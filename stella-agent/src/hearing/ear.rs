@@ -83,6 +83,8 @@ pub(crate) struct Ear {
     voiced: bool,
     /// Audio before this belongs to an earlier utterance.
     finished: u64,
+    /// End of the audio when the last checkpoint was asked for.
+    checkpointed: u64,
     scores: JoinSet<()>,
 }
 
@@ -120,6 +122,7 @@ impl Ear {
             voices: VecDeque::new(),
             voiced: false,
             finished: 0,
+            checkpointed: 0,
             scores: JoinSet::new(),
         }
     }
@@ -166,24 +169,31 @@ impl Ear {
             }
             EarCommand::Start(utterance) => {
                 let pre_roll = AudioFormat::SPEECH.samples(PRE_ROLL);
-                let voice = self.voices.front().copied().unwrap_or_else(|| self.ring.end());
+                let voice = self.voices.front().copied().unwrap_or_else(|| self.rest());
                 let from = voice.saturating_sub(pre_roll).max(self.finished);
                 self.recogniser.start(utterance, from);
                 self.recogniser.feed(&self.ring);
             }
             EarCommand::Checkpoint(utterance, checkpoint) => {
                 self.voices.pop_front();
+                self.checkpointed = self.ring.end();
                 self.recogniser.checkpoint(utterance, checkpoint, &self.ring);
             }
             EarCommand::Finish(utterance) => {
                 if self.recogniser.current().is_some_and(|(open, _)| open == utterance) {
                     self.recogniser.finish();
-                    // A voice that the engine did not know of belongs to the next utterance.
-                    self.finished = self.voices.front().copied().unwrap_or_else(|| self.ring.end());
+                    // A voice that the engine did not know of belongs to the next utterance; so does the rest of one
+                    // that was cut.
+                    self.finished = self.voices.front().copied().unwrap_or_else(|| self.rest());
                 }
             }
             EarCommand::Score { score, transcript, chat } => self.score(score, transcript, chat),
         }
+    }
+
+    /// Where audio begins of which no words were asked for: a voice may go on beyond its checkpoint.
+    fn rest(&self) -> u64 {
+        if self.voiced { self.checkpointed } else { self.ring.end() }
     }
 
     async fn heard(&mut self, heard: Heard) {

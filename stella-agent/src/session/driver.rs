@@ -219,6 +219,7 @@ impl Driver<'_> {
             reason,
             history: self.handle.history(),
             latencies: self.latencies,
+            stats: self.engine.stats(),
             duration: self.clock.now().since(Timestamp::ZERO),
         }
     }
@@ -375,6 +376,7 @@ impl Driver<'_> {
     fn event(&mut self, at: Timestamp, event: Event) {
         match &event {
             Event::HistoryAdded(item) => self.handle.remember(item.clone()),
+            Event::TurnLimit(limit) => self.hooks.turn_limit(*limit, &mut self.tasks),
             Event::Latency(latency) => self.latencies.push(latency.clone()),
             Event::Failed { stage, error } => tracing::warn!(?stage, error, "a stage of the conversation failed"),
             _ => {}

@@ -2,7 +2,7 @@
 
 use stella_core::{
     chat::ChatContext,
-    engine::{CloseReason, Event, TurnLatency},
+    engine::{CloseReason, Event, Stats, TurnLatency},
     time::Timestamp,
 };
 
@@ -41,6 +41,8 @@ pub struct SessionEnd {
     pub history: ChatContext,
     /// Where the time of each turn went.
     pub latencies: Vec<TurnLatency>,
+    /// What the engine has counted: replies begun early, those withdrawn, and the tokens they cost.
+    pub stats: Stats,
     /// How long it was.
     pub duration: std::time::Duration,
 }

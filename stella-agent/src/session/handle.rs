@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use stella_core::{
     chat::{ChatContext, ChatItem},
     engine::{CloseReason, Input, ReplyOptions, TypedPolicy},
-    id::MessageId,
+    id::{MessageId, SpeakerId},
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -118,6 +118,15 @@ impl SessionHandle {
         let message = self.next_message();
         self.send(Message::Typed { message, text: text.into(), policy }).await?;
         Ok(message)
+    }
+
+    /// Lets the speech of one participant drive the turns; `None` for everybody's, as it is at first. What becomes of the
+    /// words of others, [`others`](stella_core::engine::ConversationOptions::others) says.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn link(&self, speaker: Option<SpeakerId>) -> Result<(), Ended> {
+        self.input(Input::Link { speaker }).await
     }
 
     /// Lets another agent take over: its instructions and tools hold from the next generation on, and it enters.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use stella_core::{
-    engine::{CloseReason, Input, Review},
+    engine::{CloseReason, Input, Review, TurnLimit},
     id::TurnId,
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -59,6 +59,11 @@ impl Hooks {
     pub(super) fn joined(&self, participant: Participant, tasks: &mut JoinSet<()>) {
         let (agent, session) = (self.agent.clone(), self.session.clone());
         tasks.spawn(async move { report("on_joined", guard::caught(agent.on_joined(&session, &participant)).await) });
+    }
+
+    pub(super) fn turn_limit(&self, limit: TurnLimit, tasks: &mut JoinSet<()>) {
+        let (agent, session) = (self.agent.clone(), self.session.clone());
+        tasks.spawn(async move { report("on_turn_limit", guard::caught(agent.on_turn_limit(&session, &limit)).await) });
     }
 
     pub(super) fn review(&self, turn: TurnId, text: String, inputs: Inputs, tasks: &mut JoinSet<()>) {

@@ -16,7 +16,9 @@ use stella_agent::{
 };
 use stella_core::{
     chat::{ChatItem, ToolCall},
-    engine::{CloseReason, Event, ReplyEnd, Review, TurnOutcome, WordListJudge, replay},
+    engine::{
+        AfterLimit, CloseReason, Event, Options, ReplyEnd, Review, TurnLimit, TurnOutcome, WordListJudge, replay,
+    },
     error::ProviderError,
     llm::{FinishReason, Llm, LlmCapabilities, LlmEvent, LlmRequest, LlmStream},
     testing::scripted::{ScriptedStt, ScriptedText, Timeline},
@@ -165,6 +167,32 @@ async fn a_recording_gives_the_same_outputs_again() {
     let report = replay(&std::fs::read(&file).expect("written")[..], Box::new(WordListJudge)).expect("equal outputs");
     assert!(report.closed && !report.cut);
     assert!(report.inputs > 100, "{report:?}");
+}
+
+/// Counts the users who go on for too long.
+struct Patient(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Agent for Patient {
+    async fn on_turn_limit(&self, _: &SessionHandle, limit: &TurnLimit) {
+        assert_eq!(limit.speaker, ANNA);
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_does_not_stop_is_answered_at_the_limit() {
+    let mut options = Options::default();
+    options.turn_limit.max_duration = Some(Duration::from_secs(4));
+    options.turn_limit.then = AfterLimit::Commit;
+    let (told, timer) = (Arc::new(AtomicUsize::new(0)), TokioTimer::start());
+    let stt = ScriptedStt::new(timer, ScriptedText::script(["And then he said", "that was all."]));
+    let mut rig = Rig::start(builder().stt(Arc::new(stt)).options(options).agent(Patient(told.clone()))).await;
+    rig.room.hum(ANNA, Duration::from_secs(7));
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: And then he said".into()));
+    assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: that was all.".into()));
+    rig.end().await;
+    assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Part of the time to the end that is kept for draining, unless half of it is less.
-const DRAIN: Duration = Duration::from_millis(1_500);
+pub(super) const DRAIN: Duration = Duration::from_millis(1_500);
 
 impl Engine {
     pub(super) fn accept(&mut self, input: Input) {
@@ -40,6 +40,7 @@ impl Engine {
             Input::Joined { speaker } => {
                 self.speaker(speaker);
             }
+            Input::Link { speaker } => self.linked = speaker,
             Input::Typed { speaker, message, text, policy } => self.typed(speaker, message, text, policy),
             Input::Reviewed { turn, review } => self.reviewed(turn, review),
             Input::Say { text, options } => self.say(text, options),
@@ -74,6 +75,7 @@ impl Engine {
             | Input::ClearTurn
             | Input::Joined { .. }
             | Input::Left { .. }
+            | Input::Link { .. }
             | Input::Interrupt { .. } => {}
             Input::Say { .. } | Input::Generate { .. } => {
                 self.fail(Stage::Limit, "the conversation is ending: no reply is begun".into());
@@ -120,6 +122,7 @@ impl Engine {
             | Input::ClearTurn
             | Input::Joined { .. }
             | Input::Left { .. }
+            | Input::Link { .. }
             | Input::Typed { .. }
             | Input::Reviewed { .. }
             | Input::Say { .. }
@@ -159,7 +162,16 @@ impl Engine {
 
     // The end
 
-    fn end(&mut self, reason: CloseReason, farewell: Option<String>, within: Duration) {
+    /// Too many replies in a row have failed: the conversation cannot go on.
+    pub(super) fn give_up(&mut self) {
+        let most = self.config.recovery.end_after;
+        if self.closing.is_open() && most.is_some_and(|most| self.failed_in_row >= most) {
+            let why = format!("{} replies in a row have failed", self.failed_in_row);
+            self.end(CloseReason::Error(why), None, DRAIN);
+        }
+    }
+
+    pub(super) fn end(&mut self, reason: CloseReason, farewell: Option<String>, within: Duration) {
         let by = self.now + within;
         self.drop_speculation();
         self.overlap = Overlap::None;

@@ -234,7 +234,7 @@ impl Controller {
 impl Engine {
     /// A reply was first heard, after one generation: steers by the latency of its turn.
     pub(super) fn steer(&mut self, latency: &TurnLatency) {
-        if latency.wait == Wait::Typed {
+        if matches!(latency.wait, Wait::Typed | Wait::Limit) {
             return;
         }
         let steered = self.controller.observe(latency, &self.config);

@@ -4,7 +4,8 @@ use super::{
     Command, DiscardReason, EndpointingMode, Engine, Event, Part, Source, Stage, Verdict, Wait,
     floor::Floor,
     judge::{Overlapping, words},
-    listener::{Listener, Pause, Score, Speaker, Utterance},
+    listener::{Limit, Listener, Pause, Score, Speaker, Utterance},
+    options::Others,
     overlap::{Due, Judging, Overlap},
     turn::{Moments, text},
 };
@@ -23,6 +24,7 @@ impl Engine {
     pub(super) fn speaker(&mut self, id: SpeakerId) -> Option<usize> {
         if let Some(index) = self.speakers.iter().position(|speaker| speaker.id == id) {
             self.speakers[index].present = true;
+            self.somebody_here(id);
             return Some(index);
         }
         let gone = |s: &Speaker| !s.present && matches!(s.listener, Listener::Silent);
@@ -34,6 +36,7 @@ impl Engine {
             return None;
         }
         self.speakers.push(Speaker::new(id));
+        self.somebody_here(id);
         Some(self.speakers.len() - 1)
     }
 
@@ -60,7 +63,9 @@ impl Engine {
         self.speakers[index].listener = Listener::Speaking(utterance);
         self.user_active();
         self.drop_speculation_on(id);
-        self.begin_overlap(id, since);
+        if self.drives(speaker) {
+            self.begin_overlap(id, since);
+        }
     }
 
     pub(super) fn voice_ended(&mut self, speaker: SpeakerId, last_voiced: Timestamp) {
@@ -72,6 +77,9 @@ impl Engine {
                 return;
             }
         };
+        if utterance.is_cutting() {
+            utterance.limit = Limit::Exceeded; // the turn ends by itself
+        }
         utterance.checkpoint += 1;
         let (id, checkpoint) = (utterance.id, utterance.checkpoint);
         self.command(Command::Checkpoint { utterance: id, checkpoint });
@@ -110,6 +118,7 @@ impl Engine {
         let interim = self.config.speculation.enabled && self.config.speculation.interim;
         let Some(known) = listener.utterance_mut() else { return };
         let before = known.text.clone();
+        let speaking = speaking && !(known.is_cutting() && checkpoint == Some(known.checkpoint));
         if !known.transcribe(words, checkpoint, speaking) {
             self.stats.late += 1;
             return;
@@ -158,7 +167,9 @@ impl Engine {
         match &self.speakers[index].listener {
             Listener::Ready { utterance, .. } if utterance.is_final() => self.finish(index),
             Listener::Pausing { .. } => self.speculate(index),
-            _ => {}
+            Listener::Speaking(utterance) if utterance.is_cutting() && utterance.is_final() => self.cut_turn(index),
+            Listener::Speaking(_) => self.check_words(index),
+            Listener::Silent | Listener::Ready { .. } => {}
         }
     }
 
@@ -199,6 +210,7 @@ impl Engine {
         if let Some(index) = self.speakers.iter().position(|s| s.id == speaker) {
             self.speakers[index].present = false;
             self.end_pause(index, Wait::Left);
+            self.somebody_left(speaker);
         }
     }
 
@@ -232,12 +244,7 @@ impl Engine {
         };
         self.command(Command::FinishUtterance { utterance: utterance.id });
         let interim = !utterance.is_final();
-        if interim {
-            self.corrections.push_back((utterance.id, speaker, utterance.checkpoint));
-            if self.corrections.len() > MAX_CORRECTIONS {
-                self.corrections.pop_front();
-            }
-        }
+        self.expect_correction(speaker, &utterance);
         let words = utterance.text.trim().to_owned();
         let moments = pause.moments(self.now);
         if self.config.endpointing.adaptive {
@@ -254,12 +261,34 @@ impl Engine {
         }
     }
 
+    /// The final transcript of an utterance that is taken as it stands may still be told.
+    pub(super) fn expect_correction(&mut self, speaker: SpeakerId, utterance: &Utterance) {
+        if utterance.is_final() {
+            return;
+        }
+        self.corrections.push_back((utterance.id, speaker, utterance.checkpoint));
+        if self.corrections.len() > MAX_CORRECTIONS {
+            self.corrections.pop_front();
+        }
+    }
+
     /// Decides where the words of a finished utterance belong.
     fn file(&mut self, utterance: UtteranceId, part: Part, moments: Moments) {
         if part.text.is_empty() {
             self.drop_speculation_on(utterance);
             self.resume(utterance);
             return self.discard(part, DiscardReason::Noise);
+        }
+        if !self.drives(part.speaker) {
+            self.resume(utterance);
+            self.drop_speculation_on(utterance);
+            return match self.config.conversation.others {
+                Others::Merge => {
+                    self.drop_speculation();
+                    self.add(part);
+                }
+                Others::Ignore => self.discard(part, DiscardReason::NotAddressed),
+            };
         }
         let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
         if overlaps && self.config.interruption.enabled {
@@ -315,7 +344,7 @@ impl Engine {
 
     /// Somebody else who is speaking over the reply and was not weighed yet.
     fn unweighed(&self) -> Option<(UtteranceId, Timestamp)> {
-        let speaking = self.speakers.iter().filter(|s| s.listener.is_speaking());
+        let speaking = self.speakers.iter().filter(|s| s.listener.is_speaking() && self.drives(s.id));
         speaking.filter_map(|s| s.listener.utterance()).find(|u| !u.weighed).map(|u| (u.id, u.since))
     }
 

@@ -33,6 +33,12 @@ pub enum Input {
         speaker: SpeakerId,
     },
 
+    /// From now on the speech of this participant drives the turn, not that of others; `None` for everybody's.
+    Link {
+        /// Who.
+        speaker: Option<SpeakerId>,
+    },
+
     // Hearing
     /// A voice was detected.
     VoiceStarted {

@@ -26,6 +26,8 @@ pub enum Wait {
     Manual,
     /// The speaker left.
     Left,
+    /// The turn had reached its limit, and was cut there.
+    Limit,
     /// The text was typed; there was nothing to wait for.
     Typed,
 }

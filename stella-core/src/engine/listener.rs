@@ -1,6 +1,6 @@
 //! One speaker's side of the floor: silent, speaking, pausing, or done and waiting for the transcript.
 
-use super::{Wait, pace::Pace, turn::Moments};
+use super::{Wait, options::TurnLimitOptions, pace::Pace, turn::Moments};
 use crate::{
     id::{ScoreId, SpeakerId, UtteranceId},
     time::Timestamp,
@@ -59,6 +59,18 @@ pub(super) struct Utterance {
     pub(super) weighed: bool,
     /// Whether the recogniser has said that the turn has ended, and the speaker has not gone on.
     pub(super) ended: bool,
+    pub(super) limit: Limit,
+}
+
+/// Whether an utterance is within the limits of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// It is.
+    Within,
+    /// It is not, and that was told.
+    Exceeded,
+    /// It is to be cut where it was `at`; its final text up to there is awaited until `by`.
+    Cutting { at: Timestamp, by: Timestamp },
 }
 
 /// A pause and what will end it.
@@ -91,7 +103,22 @@ pub(super) enum Score {
 
 impl Utterance {
     pub(super) fn new(id: UtteranceId, since: Timestamp) -> Self {
-        Self { id, since, text: String::new(), checkpoint: 0, answered: 0, settled: 0, weighed: false, ended: false }
+        Self {
+            id,
+            since,
+            text: String::new(),
+            checkpoint: 0,
+            answered: 0,
+            settled: 0,
+            weighed: false,
+            ended: false,
+            limit: Limit::Within,
+        }
+    }
+
+    /// Whether the final text up to its limit is awaited.
+    pub(super) fn is_cutting(&self) -> bool {
+        matches!(self.limit, Limit::Cutting { .. })
     }
 
     /// Whether `text` holds everything said up to the last checkpoint.
@@ -198,6 +225,16 @@ impl Listener {
 
     pub(super) fn is_ready(&self) -> bool {
         matches!(self, Self::Ready { .. })
+    }
+
+    /// When the voice reaches its limit, or the final text up to there is overdue.
+    pub(super) fn limit_at(&self, options: &TurnLimitOptions) -> Option<Timestamp> {
+        let Self::Speaking(utterance) = self else { return None };
+        match utterance.limit {
+            Limit::Within => options.max_duration.map(|most| utterance.since + most),
+            Limit::Exceeded => None,
+            Limit::Cutting { by, .. } => Some(by),
+        }
     }
 
     /// When the interim text of the pause will have been stable for long enough.

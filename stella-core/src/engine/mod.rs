@@ -49,11 +49,13 @@ mod input;
 mod judge;
 mod latency;
 mod ledger;
+mod limits;
 mod listener;
 mod options;
 mod output;
 mod overlap;
 mod pace;
+mod presence;
 #[cfg(feature = "rules")]
 mod probe;
 mod replay;
@@ -85,6 +87,7 @@ use {
     floor::Floor,
     listener::Speaker,
     overlap::Overlap,
+    presence::Presence,
     reply::Reply,
     turn::{Collected, Turn},
 };
@@ -96,11 +99,11 @@ pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy}
 pub use judge::{Judge, Overlapping, Said, Verdict, WordListJudge};
 pub use latency::{TurnLatency, Wait};
 pub use options::{
-    Config, ConversationOptions, EndpointingMode, EndpointingOptions, InterruptionOptions, LatencyOptions, Options,
-    OptionsError, RecoveryOptions, SpeculationOptions, SpeechOptions,
+    AfterLimit, Config, ConversationOptions, EndpointingMode, EndpointingOptions, InterruptionOptions, LatencyOptions,
+    OnLeave, Options, OptionsError, Others, RecoveryOptions, SpeculationOptions, SpeechOptions, TurnLimitOptions,
 };
 pub use output::{
-    AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnOutcome, UserState,
+    AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnLimit, TurnOutcome, UserState,
 };
 #[cfg(feature = "rules")]
 pub use probe::{Probe, ReplyProbe};
@@ -147,6 +150,11 @@ pub struct Engine {
     floor: Floor,
     overlap: Overlap,
     closing: Closing,
+    presence: Presence,
+    /// Whose speech drives the turn; `None` for everybody's.
+    linked: Option<SpeakerId>,
+    /// Replies in a row that failed for good.
+    failed_in_row: u32,
     controller: Controller,
     /// Replies that wait for the floor, in the order in which they get it.
     waiting: VecDeque<Box<Reply>>,
@@ -184,6 +192,12 @@ enum Due {
     Listener(usize),
     /// Interim text of a pause has been stable for long enough.
     Stable(usize),
+    /// A voice has gone on for too long, or the final text up to its limit is missing.
+    Limit(usize),
+    /// A tool is at work for so long that something should be said.
+    Filler,
+    /// Nobody is here, and nobody has come back.
+    Rejoin,
     Review,
     Step,
     Synthesis,
@@ -213,6 +227,9 @@ impl Engine {
             floor: Floor::Idle,
             overlap: Overlap::None,
             closing: Closing::Open,
+            presence: Presence::default(),
+            linked: None,
+            failed_in_row: 0,
             controller: Controller::default(),
             waiting: VecDeque::new(),
             detached: Vec::new(),
@@ -276,7 +293,8 @@ impl Engine {
         let listeners = self.speakers.iter().enumerate();
         let listeners = listeners.flat_map(|(i, s)| {
             let stable = s.listener.stable_at().map(|at| (at, Due::Stable(i)));
-            s.listener.deadline().map(|at| (at, Due::Listener(i))).into_iter().chain(stable)
+            let limit = s.listener.limit_at(&self.config.turn_limit).map(|at| (at, Due::Limit(i)));
+            s.listener.deadline().map(|at| (at, Due::Listener(i))).into_iter().chain(stable).chain(limit)
         });
         let reply = self.floor.reply();
         let stalled = reply.filter(|_| !self.floor.is_held()).and_then(|r| r.speech.waiting_since());
@@ -291,6 +309,8 @@ impl Engine {
             reply.and_then(|r| r.ledger.deadline()).map(|(at, call)| (at, Due::Tool(call))),
             self.detached.iter().map(|&(call, _, at)| (at, Due::Tool(call))).min_by_key(|&(at, _)| at),
             self.closing.deadline().filter(|_| !faulty!(self, NeverCloses)).map(|at| (at, Due::Closing)),
+            self.filler_at().map(|at| (at, Due::Filler)),
+            self.presence.deadline().filter(|_| self.closing.is_open()).map(|at| (at, Due::Rejoin)),
             self.away_at().map(|at| (at, Due::Away)),
         ];
         listeners.chain(others.into_iter().flatten()).min_by_key(|&(at, _)| at)
@@ -312,6 +332,9 @@ impl Engine {
             Due::Listener(index) if self.speakers[index].listener.is_ready() => self.finish(index),
             Due::Listener(index) => self.decide(index),
             Due::Stable(index) => self.text_is_stable(index),
+            Due::Limit(index) => self.limit_due(index),
+            Due::Filler => self.fill(),
+            Due::Rejoin => self.rejoin_overdue(),
             Due::Review => self.review_overdue(),
             Due::Step => self.step_overdue(),
             Due::Synthesis => self.synthesis_overdue(),
@@ -328,6 +351,7 @@ impl Engine {
     /// After something happened: gives the floor to who is next, and moves the reply on it as far as it goes.
     fn settle(&mut self) {
         self.advance();
+        self.give_up();
         while self.closing.is_open() && self.floor.is_idle() && self.give_floor() {
             self.advance();
         }
@@ -339,6 +363,9 @@ impl Engine {
 
     /// Starts the next reply; `false` if there is none, or the application reviews the turn.
     fn give_floor(&mut self) -> bool {
+        if self.waits_for_somebody() {
+            return false;
+        }
         let urgent = self.waiting.front().is_some_and(|reply| reply.options.priority == Priority::High);
         if !urgent && self.is_turn_ready() {
             self.commit_turn();

@@ -22,6 +22,8 @@ pub struct Options {
     pub conversation: ConversationOptions,
     /// The budget of the response, and what is done to keep it.
     pub latency: LatencyOptions,
+    /// How long a user may go on.
+    pub turn_limit: TurnLimitOptions,
 }
 
 /// What ends the user's turn.
@@ -194,6 +196,9 @@ pub struct RecoveryOptions {
     pub retries: u32,
     /// What the agent says when a generation failed for good; empty says nothing. Default: a short apology.
     pub apology: String,
+    /// Replies in a row that failed for good, after which the conversation ends
+    /// ([`CloseReason::Error`](super::CloseReason::Error)). Default: none, it goes on.
+    pub end_after: Option<u32>,
 }
 
 impl Default for RecoveryOptions {
@@ -206,6 +211,7 @@ impl Default for RecoveryOptions {
             review_by: Duration::from_secs(5),
             retries: 1,
             apology: "Sorry, something went wrong on my side. Could you say that again?".into(),
+            end_after: None,
         }
     }
 }
@@ -227,6 +233,43 @@ pub struct ConversationOptions {
     /// Whether the model is told which words of its last reply were cut off and not heard, in a note that says so. They
     /// are never shown as said. Default false.
     pub show_unheard: bool,
+    /// What the agent says once in a reply when tools keep it waiting, such as "One moment."; empty for nothing, the
+    /// default.
+    pub filler: String,
+    /// Silence of the agent, with a tool at work, after which it says `filler`. Default 1.2 s: a longer silence on the
+    /// telephone is taken for a lost connection.
+    pub filler_after: Duration,
+    /// What becomes of the words of others while one speaker is linked ([`Input::Link`](super::Input::Link)). Default:
+    /// they are part of the turn.
+    pub others: Others,
+    /// What happens to the agent's replies when the last user leaves. Default: they are finished.
+    pub on_leave: OnLeave,
+    /// Time within which somebody must have come back after the last user has left; then the conversation ends
+    /// ([`CloseReason::UserLeft`](super::CloseReason::UserLeft)). Default: none, whoever runs the engine ends it.
+    pub rejoin_within: Option<Duration>,
+}
+
+/// What becomes of the words of speakers who are not linked. They are transcribed in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// They are part of the linked speaker's next turn.
+    #[default]
+    Merge,
+    /// They are discarded.
+    Ignore,
+}
+
+/// What happens to the agent's replies when the last user leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLeave {
+    /// They are finished.
+    #[default]
+    Finish,
+    /// The one that is spoken is cut off where it was heard, unless it is uninterruptible; no other is begun before
+    /// somebody is back.
+    Hold,
 }
 
 impl Default for ConversationOptions {
@@ -238,6 +281,11 @@ impl Default for ConversationOptions {
             max_history: 200,
             max_waiting: 16,
             show_unheard: false,
+            filler: String::new(),
+            filler_after: Duration::from_millis(1_200),
+            others: Others::default(),
+            on_leave: OnLeave::default(),
+            rejoin_within: None,
         }
     }
 }
@@ -262,6 +310,30 @@ impl Default for LatencyOptions {
     fn default() -> Self {
         Self { budget: None, turns: 8, least_wait: 0.5 }
     }
+}
+
+/// How long a user may go on before the agent does something about it. Off by default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TurnLimitOptions {
+    /// Most words of one turn. Default: any number.
+    pub max_words: Option<usize>,
+    /// Longest utterance, pauses included. Default: any.
+    pub max_duration: Option<Duration>,
+    /// What happens then, besides [`Event::TurnLimit`](super::Event::TurnLimit). Default: nothing.
+    pub then: AfterLimit,
+}
+
+/// What happens when a user goes on for too long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterLimit {
+    /// The application is told, and may speak up.
+    #[default]
+    Tell,
+    /// What was said so far is committed as a turn, and answered by a reply that the voice which goes on does not
+    /// interrupt. What it says meanwhile is answered afterwards.
+    Commit,
 }
 
 /// An option outside its bounds. Nothing is clamped in silence.
@@ -345,6 +417,14 @@ impl Options {
         check(budget > Duration::ZERO && budget <= hour, "latency.budget", "is zero or exceeds an hour")?;
         check((1..=100).contains(&self.latency.turns), "latency.turns", "is outside 1-100")?;
         check(probability(self.latency.least_wait), "latency.least_wait", "is not between 0 and 1")?;
+        let limit = &self.turn_limit;
+        check(limit.max_words != Some(0), "turn_limit.max_words", "is zero")?;
+        let longest = limit.max_duration.unwrap_or(hour);
+        check(longest > Duration::ZERO && longest <= hour, "turn_limit.max_duration", "is zero or exceeds an hour")?;
+        check(self.conversation.filler_after <= hour, "conversation.filler_after", "exceeds an hour")?;
+        let rejoin = self.conversation.rejoin_within.unwrap_or_default();
+        check(rejoin <= hour * 24, "conversation.rejoin_within", "exceeds a day")?;
+        check(recovery.end_after != Some(0), "recovery.end_after", "is zero")?;
         check(recovery.retries <= 10, "recovery.retries", "exceeds 10")?;
         check(self.conversation.max_history > 0, "conversation.max_history", "is zero")?;
         check(self.conversation.max_waiting > 0, "conversation.max_waiting", "is zero")?;

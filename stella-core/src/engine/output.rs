@@ -1,5 +1,7 @@
 //! What the engine says: commands to the shell and events for the application.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{controller::Steered, input::CloseReason, latency::TurnLatency};
@@ -220,6 +222,8 @@ pub enum DiscardReason {
     Closed,
     /// Too many words wait for an answer.
     Limit,
+    /// Somebody else is linked, and the words of others are to be ignored.
+    NotAddressed,
 }
 
 /// How a reply ended.
@@ -256,6 +260,19 @@ pub enum Stage {
     Limit,
 }
 
+/// A user goes on for longer than [`TurnLimitOptions`](super::TurnLimitOptions) allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnLimit {
+    /// Who.
+    pub speaker: SpeakerId,
+    /// The utterance that is open.
+    pub utterance: UtteranceId,
+    /// Words of the turn so far, as far as they are known.
+    pub words: usize,
+    /// Length of the utterance so far.
+    pub duration: Duration,
+}
+
 /// Something the application may want to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -280,6 +297,8 @@ pub enum Event {
         /// Which.
         message: MessageId,
     },
+    /// A user goes on for too long; told once for each utterance.
+    TurnLimit(TurnLimit),
     /// Words or sounds that do not become part of a turn.
     Discarded {
         /// Which utterance or message.

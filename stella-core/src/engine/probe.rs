@@ -114,7 +114,7 @@ impl Probe<'_> {
         let step = match reply.step {
             Step::Requested { .. } => "Requested",
             Step::Streaming { .. } => "Streaming",
-            Step::Tools => "Tools",
+            Step::Tools { .. } => "Tools",
             Step::Done => "Done",
         };
         Some(ReplyProbe {
@@ -150,6 +150,12 @@ impl Probe<'_> {
             Turn::Answering { turn, .. } => *turn == id,
         };
         now || self.0.turn.collected().merged.contains(&id)
+    }
+
+    /// Whether nothing is begun because nobody is here.
+    #[must_use]
+    pub fn waits_for_somebody(&self) -> bool {
+        self.0.waits_for_somebody()
     }
 
     /// Replies that wait for the floor.

@@ -12,6 +12,7 @@ use crate::{
     chat::{ChatItem, Role, ToolCall},
     id::{CallId, GenerationId, UtteranceId},
     llm::TokenUsage,
+    time::Timestamp,
 };
 
 /// Characters of one reply after which its generation is cut: half an hour of speech.
@@ -109,13 +110,14 @@ impl Engine {
     }
 
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
+        let now = self.now;
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
         reply.usage = reply.usage.plus(spent);
         let round = reply.round;
         reply.speech.flush(round);
         if reply.ledger.has_calls(round) {
-            reply.step = Step::Tools;
+            reply.step = Step::Tools { since: now };
         } else if round == 0 && reply.speech.text(0).trim().is_empty() {
             self.generation_failed(generation, true, "the model said nothing".into());
         } else {
@@ -174,10 +176,28 @@ impl Engine {
             self.command(Command::RunTool { call, request });
         }
         let Some(reply) = self.floor.reply_mut() else { return };
-        if reply.step == Step::Tools && reply.ledger.is_settled() {
+        if matches!(reply.step, Step::Tools { .. }) && reply.ledger.is_settled() {
             reply.round += 1;
             reply.failures = 0;
             self.generate();
+        }
+    }
+
+    /// When something should be said because tools keep the user waiting.
+    pub(super) fn filler_at(&self) -> Option<Timestamp> {
+        let options = &self.config.conversation;
+        let reply = self.floor.reply().filter(|reply| !reply.is_speculative() && !self.floor.is_held())?;
+        let Step::Tools { since } = reply.step else { return None };
+        let wanted = !options.filler.is_empty() && !reply.filled && !reply.mute && reply.speech.is_played();
+        let quiet = since.max(reply.speech.moved().unwrap_or(since)).max(reply.turn().map_or(since, |t| t.committed));
+        wanted.then(|| quiet + options.filler_after)
+    }
+
+    pub(super) fn fill(&mut self) {
+        let filler = self.config.conversation.filler.clone();
+        if let Some(reply) = self.floor.reply_mut() {
+            reply.filled = true;
+            reply.speech.interject(reply.round, filler);
         }
     }
 
@@ -295,6 +315,11 @@ impl Engine {
             if !faulty!(self, ForgetsOutcomes) {
                 self.event(Event::TurnEnded { turn, outcome: TurnOutcome::Answered { reply: reply.id } });
             }
+        }
+        match end {
+            ReplyEnd::Failed => self.failed_in_row += 1,
+            ReplyEnd::Finished => self.failed_in_row = 0,
+            ReplyEnd::Interrupted | ReplyEnd::RolledBack => {}
         }
         self.active();
     }

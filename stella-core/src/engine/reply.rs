@@ -38,6 +38,8 @@ pub(super) struct Reply {
     pub(super) failed: bool,
     /// Whether synthesis has failed for good: further words are only shown.
     pub(super) mute: bool,
+    /// Whether it has said something to fill the wait for tools.
+    pub(super) filled: bool,
     /// Whether the user's words are in the history, because something of the reply was heard or done.
     pub(super) recorded: bool,
     pub(super) stamps: Stamps,
@@ -98,6 +100,7 @@ impl Reply {
             usage: TokenUsage::default(),
             failed: false,
             mute: false,
+            filled: false,
             recorded: false,
             stamps: Stamps::default(),
         }

@@ -86,6 +86,14 @@ impl Speech {
         self.clauses.clear();
     }
 
+    /// Says something between the texts of the model.
+    pub(super) fn interject(&mut self, step: u32, mut text: String) {
+        if self.segments.last().is_some_and(|last| !last.text.ends_with(char::is_whitespace)) {
+            text.insert(0, ' ');
+        }
+        self.add(step, text);
+    }
+
     fn add(&mut self, step: u32, mut text: String) {
         // The words of two steps must not run together.
         let glued = |last: &Segment| last.step != step && !last.text.ends_with(char::is_whitespace);
@@ -273,6 +281,14 @@ impl Speech {
         match self.play {
             Play::Waiting => 0,
             Play::Playing { heard, .. } => heard,
+        }
+    }
+
+    /// When the playout last moved.
+    pub(super) fn moved(&self) -> Option<Timestamp> {
+        match self.play {
+            Play::Waiting => None,
+            Play::Playing { moved, .. } => Some(moved),
         }
     }
 

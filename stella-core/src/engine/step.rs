@@ -10,7 +10,7 @@ pub(super) enum Step {
     /// Parts come.
     Streaming { generation: GenerationId, by: Timestamp },
     /// The generation is complete; its tools are at work. Their deadlines are the ledger's.
-    Tools,
+    Tools { since: Timestamp },
     /// Nothing more will come.
     Done,
 }
@@ -20,14 +20,14 @@ impl Step {
     pub(super) fn generation(self) -> Option<GenerationId> {
         match self {
             Self::Requested { generation, .. } | Self::Streaming { generation, .. } => Some(generation),
-            Self::Tools | Self::Done => None,
+            Self::Tools { .. } | Self::Done => None,
         }
     }
 
     pub(super) fn deadline(self) -> Option<Timestamp> {
         match self {
             Self::Requested { by, .. } | Self::Streaming { by, .. } => Some(by),
-            Self::Tools | Self::Done => None,
+            Self::Tools { .. } | Self::Done => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Command, DiscardReason, EndpointingMode, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome,
     TypedPolicy, Wait,
     judge::words,
-    listener::{Listener, Score},
+    listener::{Listener, Score, Speaker},
     reply::{Purpose, Reply, Standing},
     turn::{Collected, Committed, Moments, Turn, text},
 };
@@ -34,7 +34,7 @@ impl Engine {
     }
 
     /// Adds a part to the next turn; `false` if there are too many already.
-    fn add(&mut self, part: Part) -> bool {
+    pub(super) fn add(&mut self, part: Part) -> bool {
         let collected = self.turn.collected_mut();
         if collected.parts.len() < MAX_PARTS {
             collected.parts.push(part);
@@ -52,6 +52,7 @@ impl Engine {
             return self.event(Event::Discarded { source, text: words, reason: DiscardReason::Noise });
         }
         self.user_active();
+        self.somebody_here(speaker);
         self.event(Event::MessageAccepted { message });
         self.drop_speculation();
         let part = Part { speaker, source, text: words, interim: false };
@@ -75,8 +76,11 @@ impl Engine {
     /// Whether the collected words may be committed: they are complete, and nobody who spoke them is speaking on.
     pub(super) fn is_turn_ready(&self) -> bool {
         let Turn::Collecting(collected) = &self.turn else { return false };
+        let cut = collected.ready.is_some_and(|moments| moments.wait == Wait::Limit);
         let speaks_on = |part: &Part| {
             matches!(part.source, Source::Utterance(_))
+                && !cut
+                && self.drives(part.speaker)
                 && self.speakers.iter().any(|s| s.id == part.speaker && !matches!(s.listener, Listener::Silent))
         };
         let taken = collected.awaits.is_some_and(|utterance| self.listening_to(utterance).is_some());
@@ -136,10 +140,13 @@ impl Engine {
         let mut committed = turn;
         committed.committed = self.now;
         let next = std::mem::take(self.turn.collected_mut());
+        // A voice that went on beyond the limit of the turn must not silence its answer.
+        let interruptible = committed.moments.wait != Wait::Limit;
         self.turn = Turn::Answering { turn: committed.id, next };
         let words = words.unwrap_or_else(|| text(&committed.parts));
         let purpose = Purpose::Answer { turn: committed, text: words, context };
-        let reply = Reply::new(ReplyId(self.ids.next()), purpose, ReplyOptions::default(), &self.config);
+        let options = ReplyOptions { interruptible, ..ReplyOptions::default() };
+        let reply = Reply::new(ReplyId(self.ids.next()), purpose, options, &self.config);
         self.start(Box::new(reply));
     }
 
@@ -164,7 +171,9 @@ impl Engine {
             Score::Pending(_) => false,
         };
         let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
-        let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || s.listener.utterance().is_none());
+        let silent = |s: &Speaker| s.listener.utterance().is_none() || !self.drives(s.id);
+        let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || silent(s));
+        let heard = self.drives(self.speakers[index].id) && !self.waits_for_somebody();
         let collected = match &self.turn {
             Turn::Collecting(collected) => collected,
             Turn::Reviewing { .. } | Turn::Answering { .. } => return,
@@ -175,6 +184,7 @@ impl Engine {
             && known
             && !words.is_empty()
             && alone
+            && heard
             && self.floor.is_idle()
             && self.waiting.is_empty()
             && collected.attempts < steering.max_attempts;

@@ -29,7 +29,7 @@
 //! | `say`, `say firmly`, `generate`, `interrupt`, `interrupt force` | text; instructions |
 //! | `tools` | names: `name` or `name!` for one that changes something outside |
 //! | `end` | seconds, farewell |
-//! | `leave` | speaker |
+//! | `leave`, `join`, `link` | speaker; of `link` none for everybody |
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -37,7 +37,7 @@ use crate::{
     chat::{ChatItem, Role, ToolCall},
     engine::{
         CloseReason, Command, Config, Engine, Event, Input, Options, Output, Record, Recorded, ReplyOptions, Review,
-        Steered, Steering, TypedPolicy, WordListJudge,
+        Steered, Steering, TurnLimit, TypedPolicy, WordListJudge,
     },
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     llm::FinishReason,
@@ -237,6 +237,8 @@ impl Run {
                 let farewell = (!farewell.is_empty()).then(|| farewell.to_owned());
                 Input::End { reason: CloseReason::Application, farewell, within }
             }
+            ("join", _) => Input::Joined { speaker },
+            ("link", who) => Input::Link { speaker: who.parse().ok().map(SpeakerId) },
             ("leave", _) => Input::Left { speaker },
             ("tick", _) => Input::Tick,
             _ => panic!("cannot understand {line:?}"),
@@ -286,6 +288,9 @@ fn describe_event(event: &Event) -> Option<String> {
         Event::AgentState(state) => format!("agent is {state:?}"),
         Event::UserTranscript { is_final: false, .. } => return None,
         Event::UserTranscript { utterance, text, .. } => format!("{utterance} said: {text}"),
+        Event::TurnLimit(TurnLimit { speaker, utterance, words, duration }) => {
+            format!("{speaker} goes on for too long in {utterance}: {words} words, {} ms", duration.as_millis())
+        }
         Event::MessageAccepted { message } => format!("accepted {message}"),
         Event::Discarded { source, text, reason } => format!("discarded {source:?} as {reason:?}: {text}"),
         Event::TurnCommitted { turn, parts } => {

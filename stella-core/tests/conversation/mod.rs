@@ -12,7 +12,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use stella_core::{
-    engine::{EndpointingMode, Options, Priority, ReplyOptions, TypedPolicy},
+    engine::{AfterLimit, EndpointingMode, OnLeave, Options, Others, Priority, ReplyOptions, TypedPolicy},
     testing::simulation::{Act, Answer, Generation, PHRASES, Plan, Playout, Reviewing, Synthesis, TEXTS, TOOLS},
 };
 
@@ -92,6 +92,7 @@ fn act(theme: Theme) -> impl Strategy<Value = Act> {
             1 => speaker().prop_map(Act::Language),
             2 => Just(Act::TurnEnded),
             1 => Just(Act::Clear),
+            1 => option::of(speaker()).prop_map(Act::Link),
         ],
     ]
 }
@@ -133,7 +134,11 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
     let budget = option::weighted(0.3, (100u64..2_500, 1usize..3, select(vec![0.5f32, 0.0, 1.0])));
     let interim = (prop::bool::weighted(0.8), select(vec![150u64, 0, 400]), any::<bool>());
-    (chances, limits, waits, (review, prop::bool::weighted(0.05)), budget, interim).prop_map(
+    let limit = option::weighted(0.2, (option::of(1usize..6), option::of(1u64..2_000), any::<bool>()));
+    let filler = option::weighted(0.3, select(vec![1_200u64, 0, 300]));
+    let presence = (any::<bool>(), any::<bool>(), option::weighted(0.3, select(vec![0u64, 500, 3_000])));
+    let further = (limit, filler, presence, option::weighted(0.1, 1u32..3));
+    (chances, limits, waits, (review, prop::bool::weighted(0.05)), budget, interim, further).prop_map(
         |(
             ((mode, adaptive), interruption, speculation),
             (waiting, history, rounds, retries, silent),
@@ -141,6 +146,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             (review, hasty),
             budget,
             (interim, stable, unheard),
+            (limit, filler, (merge, finish, rejoin), end_after),
         )| {
             let mut options = Options::default();
             (options.endpointing.mode, options.endpointing.adaptive) = (mode, adaptive);
@@ -148,6 +154,19 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             options.interruption.hold_after = Duration::from_millis(hold);
             options.interruption.max_hold = Duration::from_millis(max);
             options.speculation.enabled = speculation;
+            if let Some((words, duration, commit)) = limit {
+                let limit = &mut options.turn_limit;
+                (limit.max_words, limit.max_duration) = (words, duration.map(Duration::from_millis));
+                limit.then = if commit { AfterLimit::Commit } else { AfterLimit::Tell };
+            }
+            if let Some(after) = filler {
+                options.conversation.filler = "One moment.".into();
+                options.conversation.filler_after = Duration::from_millis(after);
+            }
+            options.conversation.others = if merge { Others::Merge } else { Others::Ignore };
+            options.conversation.on_leave = if finish { OnLeave::Finish } else { OnLeave::Hold };
+            options.conversation.rejoin_within = rejoin.map(Duration::from_millis);
+            options.recovery.end_after = end_after;
             options.speculation.interim = interim;
             options.speculation.stable_after = Duration::from_millis(stable);
             if let Some((budget, turns, least_wait)) = budget {

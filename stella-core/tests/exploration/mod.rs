@@ -28,6 +28,8 @@ pub(crate) enum Action {
     Voice(u64),
     Silence(u64),
     Leave,
+    /// Somebody comes back.
+    Join,
     Interim(&'static str),
     Final(&'static str),
     NoFinal,
@@ -66,6 +68,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     Action::Voice(2),
     Action::Silence(2),
     Action::Leave,
+    Action::Join,
     Action::Interim("what about"),
     Action::Final("what about Rome"),
     Action::Final("mhm"),
@@ -192,6 +195,7 @@ impl World {
                 Input::VoiceEnded { speaker: SpeakerId(n), last_voiced: now }
             }
             Action::Leave if voice(1) != "Silent" => Input::Left { speaker: SpeakerId(1) },
+            Action::Join if self.watched.engine.probe().waits_for_somebody() => Input::Joined { speaker: SpeakerId(1) },
             Action::Interim(text) => {
                 let utterance = self.utterance.filter(|id| open(*id))?;
                 Input::Transcript { utterance, text: text.into(), checkpoint: None }

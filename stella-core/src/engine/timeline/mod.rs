@@ -140,6 +140,7 @@ impl Teller {
                     DiscardReason::Cleared => "the application cleared it",
                     DiscardReason::Closed => "the conversation ends",
                     DiscardReason::Limit => "too much waits",
+                    DiscardReason::NotAddressed => "somebody else is linked",
                 };
                 user(format!("{what} is left out, {why}: “{text}”"))
             }
@@ -180,6 +181,7 @@ impl Teller {
                 engine(format!("{reply} {how}{rest}"))
             }
             Event::Latency(latency) => engine(latency_text(latency)),
+            Event::TurnLimit(limit) => engine(format!("{} goes on for too long: {} words", limit.speaker, limit.words)),
             Event::Steered(steered) => engine(steered_text(steered)),
             Event::Failed { stage, error } => engine(format!("{stage:?} failed: {error}")),
             Event::Closed { reason } => engine(format!("closed: {reason:?}")),
@@ -233,6 +235,7 @@ fn latency_text(latency: &TurnLatency) -> String {
         Wait::Recogniser => "the recogniser ended the turn",
         Wait::Manual => "the application ended the turn",
         Wait::Left => "the speaker left",
+        Wait::Limit => "the turn was cut at its limit",
         Wait::Typed => "the turn was typed",
     };
     let gaps: Vec<_> = latency.gaps().iter().filter(|(_, gap)| !gap.is_zero()).map(gap_text).collect();

@@ -48,6 +48,8 @@ pub(super) struct Rules {
     pub(super) responses: BTreeSet<Duration>,
     pub(super) user: UserState,
     pub(super) agent: AgentState,
+    /// Whose words drive the turn; `None` for everybody's.
+    pub(super) linked: Option<SpeakerId>,
     /// When the conversation must have ended.
     pub(super) end_by: Option<Timestamp>,
     pub(super) closed: bool,
@@ -121,6 +123,8 @@ pub(super) struct Words {
     pub(super) fate: Fate,
     /// Whether they may be answered if only the application ends turns.
     pub(super) released: bool,
+    /// Whether somebody else was linked when they were said.
+    pub(super) aside: bool,
 }
 
 /// What the words of a source must be.
@@ -177,6 +181,7 @@ impl Rules {
             responses: BTreeSet::new(),
             user: UserState::default(),
             agent: AgentState::default(),
+            linked: None,
             end_by: None,
             closed: false,
         }
@@ -184,6 +189,12 @@ impl Rules {
 
     pub(super) fn broken<T>(&self, rule: Rule, why: impl fmt::Display) -> Result<T, Broken> {
         Err(Broken { rule, at: self.now, why: why.to_string() })
+    }
+
+    /// Whether the conversation may end: somebody has asked for it, or the options let the engine.
+    pub(super) fn may_end(&self) -> bool {
+        let Options { conversation, recovery, .. } = &self.options;
+        self.end_by.is_some() || conversation.rejoin_within.is_some() || recovery.end_after.is_some()
     }
 
     pub(super) fn check(&self, rule: Rule, holds: bool, why: impl FnOnce() -> String) -> Result<(), Broken> {

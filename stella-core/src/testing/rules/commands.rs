@@ -41,7 +41,6 @@ impl Rules {
             Command::Checkpoint { utterance, checkpoint } => {
                 let next = self.utterances.get_mut(utterance).map(|open| {
                     open.asked += 1;
-                    open.speaking = false;
                     open.asked
                 });
                 self.check(Rule::I3, next == Some(*checkpoint), || format!("checkpoint {checkpoint} of {utterance}"))?;

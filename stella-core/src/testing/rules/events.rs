@@ -36,7 +36,14 @@ impl Rules {
             Event::MessageAccepted { message } => match input {
                 Input::Typed { speaker, message: typed, text, .. } if typed == message => {
                     let (source, text) = (Source::Message(*message), Expected::Exactly(text.trim().to_owned()));
-                    self.words.push(Words { source, speaker: *speaker, text, fate: Fate::Open, released: true });
+                    self.words.push(Words {
+                        source,
+                        speaker: *speaker,
+                        text,
+                        fate: Fate::Open,
+                        released: true,
+                        aside: false,
+                    });
                 }
                 _ => return self.broken(Rule::I8, format!("{message} is accepted, but not typed")),
             },
@@ -52,6 +59,7 @@ impl Rules {
                         text,
                         fate: Fate::Open,
                         released: true,
+                        aside: false,
                     });
                 }
                 self.filed(*source, text, Fate::Discarded)?;
@@ -128,7 +136,7 @@ impl Rules {
             Event::Steered(steered) => self.steered(steered)?,
             Event::Closed { .. } => {
                 self.closed = true;
-                let asked = self.end_by.is_some();
+                let asked = self.may_end();
                 self.check(Rule::I7, asked, || "closed, but nobody asked for it".into())?;
                 return self.all_told();
             }

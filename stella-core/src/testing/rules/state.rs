@@ -4,7 +4,7 @@ use super::{
     Broken, Rule,
     books::{Fate, Rules, sounds},
 };
-use crate::engine::{Engine, Source};
+use crate::engine::{Engine, Part, Source};
 
 impl Rules {
     pub(super) fn after(&mut self, engine: &Engine) -> Result<(), Broken> {
@@ -69,7 +69,7 @@ impl Rules {
         self.check(Rule::I6, !works || engine.deadline().is_some(), || {
             format!("{} and {} without a deadline", probe.floor(), probe.turn())
         })?;
-        let idle = waits && (probe.waiting() > 0 || probe.is_turn_ready());
+        let idle = waits && !probe.waits_for_somebody() && (probe.waiting() > 0 || probe.is_turn_ready());
         self.check(Rule::I6, !idle, || "somebody waits for a floor that is free".into())?;
         let answering = probe.turn() == "Answering" && probe.floor() == "Idle";
         self.check(Rule::I6, !answering, || "a turn is being answered by nobody".into())?;
@@ -86,11 +86,15 @@ impl Rules {
             format!("nothing is due, but the floor is {}", probe.floor())
         })?;
         self.check(Rule::I6, probe.turn() == "Collecting", || format!("nothing is due, but {}", probe.turn()))?;
-        let open = self.turns.iter().find(|(_, t)| t.outcome.is_none());
+        let open = self.turns.iter().find(|(_, t)| t.outcome.is_none() && !probe.waits_for_somebody());
         self.check(Rule::I1, open.is_none(), || format!("nothing is due, but {open:?}"))?;
         let open = self.calls.first();
         self.check(Rule::I3, open.is_none(), || format!("nothing is due, but {open:?} is open"))?;
-        let spoken = probe.collected().iter().find(|p| matches!(p.source, Source::Utterance(_)));
+        let waits = |p: &&Part| {
+            let aside = self.words.iter().any(|w| w.source == p.source && w.aside);
+            matches!(p.source, Source::Utterance(_)) && !aside && !probe.waits_for_somebody()
+        };
+        let spoken = probe.collected().iter().find(waits);
         self.check(Rule::I6, spoken.is_none(), || format!("nothing is due, but {spoken:?} is not answered"))
     }
 }

@@ -41,6 +41,7 @@ impl Rules {
                 self.tools = tools.clone();
             }
             Input::Say { options, .. } | Input::Generate { options, .. } => self.forgetful |= !options.remember,
+            Input::Link { speaker } => self.linked = *speaker,
             Input::End { within, .. } => {
                 let by = now + *within;
                 self.end_by = Some(self.end_by.map_or(by, |earlier| earlier.min(by)));
@@ -53,12 +54,15 @@ impl Rules {
                 }
             }
             Input::CommitTurn => {
-                self.utterances.values_mut().for_each(|open| open.released = true);
+                self.utterances.values_mut().for_each(|open| (open.released, open.speaking) = (true, false));
                 self.words.iter_mut().for_each(|words| words.released = true);
             }
-            Input::Left { speaker } => {
-                let theirs = self.utterances.values_mut().filter(|open| open.speaker == *speaker);
-                theirs.for_each(|open| open.released = true);
+            Input::VoiceEnded { speaker, .. } | Input::Left { speaker } => {
+                let left = matches!(input, Input::Left { .. });
+                for open in self.utterances.values_mut().filter(|open| open.speaker == *speaker) {
+                    open.speaking = false;
+                    open.released |= left;
+                }
             }
             Input::Transcript { utterance, text, checkpoint } => {
                 if let Some(open) = self.utterances.get_mut(utterance) {

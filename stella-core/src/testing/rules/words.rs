@@ -22,6 +22,7 @@ impl Rules {
         if open.answered < open.asked {
             self.corrections.push((id, open.asked));
         }
+        let aside = self.linked.is_some_and(|linked| linked != open.speaker);
         let least = open.last_final.split_whitespace().count();
         let text = if is_final { Expected::Exactly(open.last_final) } else { Expected::OneOf(open.texts, least) };
         self.words.push(Words {
@@ -30,6 +31,7 @@ impl Rules {
             text,
             fate: Fate::Open,
             released: open.released,
+            aside,
         });
         Ok(())
     }
@@ -102,7 +104,7 @@ impl Rules {
                 self.check(Rule::I10, recorded == 0, || format!("{turn} is cleared, but in the history"))
             }
             TurnOutcome::Closed => {
-                let by = self.end_by.is_some();
+                let by = self.may_end();
                 self.check(Rule::I1, by, || format!("{turn} is closed, but the conversation is not"))
             }
         }

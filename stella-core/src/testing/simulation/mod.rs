@@ -247,6 +247,7 @@ impl Simulation {
                 self.give(Input::Left { speaker: speaker(n) })
             }
             Act::Join(n) => self.give(Input::Joined { speaker: speaker(n) }),
+            Act::Link(n) => self.give(Input::Link { speaker: n.map(speaker) }),
             Act::Say(text, options) => self.give(Input::Say { text: TEXTS[text % TEXTS.len()].to_owned(), options }),
             Act::Generate(options) => self.give(Input::Generate { instructions: "Greet.".into(), options }),
             Act::Interrupt(force) => self.give(Input::Interrupt { force }),

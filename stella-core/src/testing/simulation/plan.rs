@@ -103,6 +103,8 @@ pub enum Act {
     Leave(u8),
     /// Somebody joins.
     Join(u8),
+    /// One speaker is linked, or none.
+    Link(Option<u8>),
     /// The application has a text said.
     Say(usize, ReplyOptions),
     /// The application has the agent speak.
