@@ -63,7 +63,7 @@ impl Cache {
             .truncate(false)
             .write(true)
             .open(&path)
-            .with_context(|| format!("cannot write in {}", self.root.display()))?;
+            .with_context(|| format!("cannot write in {}; set {ENV} to another folder", self.root.display()))?;
         if file.try_lock().is_err() {
             ui::line("another set-up is running in this cache; waiting for it ...");
             file.lock().with_context(|| format!("cannot lock {}", path.display()))?;

@@ -45,7 +45,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = llm_threads())]
     llm_threads: usize,
     /// Further arguments for the demo program
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    #[arg(last = true, value_name = "ARGS")]
     rest: Vec<OsString>,
 }
 

@@ -81,3 +81,16 @@ fn run(command: Cmd) -> Result<ExitCode> {
         Cmd::Reaper => Ok(ExitCode::SUCCESS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_flag_of_the_demo_is_refused_before_anything_is_built() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["cargo xtask", "demo"], args].concat());
+        assert!(parse(&["--user-audoi", "a.wav"]).is_err());
+        assert!(parse(&["a.wav"]).is_err());
+        assert!(parse(&["--user-audio", "a.wav", "--", "--check"]).is_ok());
+    }
+}
