@@ -172,6 +172,7 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
     if args.check {
         return Ok(());
     }
+    make_room_for(args.report.as_deref())?;
     let record = args.record();
     File::create(&record).map_err(|error| Failure::Input(format!("{}: {error}", record.display())))?;
     let progress = Progress::new(start);
@@ -210,6 +211,14 @@ async fn run(args: &Args, start: Instant, stop: CancellationToken) -> Result<(),
         report.print();
     }
     result.and(written.map_err(Failure::Failed))
+}
+
+/// Makes the folder of the report, so that a conversation is not held in vain.
+fn make_room_for(report: Option<&Path>) -> Result<()> {
+    let Some(folder) = report.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("the folder {} cannot be made", folder.display()))
 }
 
 /// Writes recording and report.
@@ -252,10 +261,8 @@ fn judge(report: &Report, play: &Play) -> Result<(), Failure> {
     if let Some(failure) = report.failures.first() {
         return fail(format!("a part of the agent failed: {failure}"));
     }
-    for turn in &report.turns {
-        if !matches!(turn.end.as_str(), "finished" | "interrupted") || turn.heard_text.is_empty() {
-            return fail(format!("the turn {:?} got no answer ({})", turn.user_text, turn.end));
-        }
+    if let Some(turn) = report::unanswered(&report.turns, play.own) {
+        return fail(format!("the turn {:?} got no answer ({})", turn.user_text, turn.end));
     }
     if report.farewell.is_none() {
         return fail("the agent said no farewell".to_owned());

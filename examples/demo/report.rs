@@ -67,6 +67,17 @@ pub(crate) struct TurnReport {
     pub(crate) speculative: Option<bool>,
 }
 
+/// The first turn that should have been answered and was not. In a recording of somebody's own, whoever goes on after a
+/// pause may cut off an answer before its first word; then only what is said last has to be answered.
+pub(crate) fn unanswered(turns: &[TurnReport], own: bool) -> Option<&TurnReport> {
+    let (last, earlier) = turns.split_last()?;
+    let answered =
+        |turn: &TurnReport| matches!(turn.end.as_str(), "finished" | "interrupted") && !turn.heard_text.is_empty();
+    let gone_on = |turn: &TurnReport| own && turn.end == "interrupted";
+    let earlier = earlier.iter().find(|turn| !answered(turn) && !gone_on(turn));
+    earlier.or_else(|| Some(last).filter(|turn| !answered(turn)))
+}
+
 /// Where the time went.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Stages {
@@ -400,6 +411,33 @@ mod tests {
     };
 
     use super::*;
+
+    fn turn(user: &str, heard: &str, end: &str) -> TurnReport {
+        TurnReport {
+            user_text: user.into(),
+            agent_text: heard.into(),
+            heard_text: heard.into(),
+            end: end.into(),
+            response_ms: None,
+            stages_ms: None,
+            heard_response_ms: None,
+            wait: None,
+            speculative: None,
+        }
+    }
+
+    #[test]
+    fn who_goes_on_speaking_needs_no_answer_in_between() {
+        let missing = |turns: &[TurnReport], own| unanswered(turns, own).map(|turn| turn.user_text.clone());
+        let mut turns = vec![turn("one", "", "interrupted"), turn("two", "Yes.", "finished")];
+        assert_eq!(missing(&turns, true), None);
+        assert_eq!(missing(&turns, false), Some("one".into()), "the script waits for each answer");
+        turns.insert(1, turn("broken", "", "failed"));
+        assert_eq!(missing(&turns, true), Some("broken".into()));
+        turns.truncate(1);
+        assert_eq!(missing(&turns, true), Some("one".into()), "the last one is answered");
+        assert_eq!(missing(&[], true), None);
+    }
 
     #[test]
     fn the_stages_add_up() {

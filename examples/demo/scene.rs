@@ -19,6 +19,8 @@ pub(crate) struct Scene {
     pub(crate) talk: Talk,
     /// Captions that the user's client received: who spoke, and what.
     pub(crate) captions: Vec<(String, String)>,
+    /// Whether the user's connection is lost for now, so that nobody hears the agent.
+    pub(crate) lost: bool,
     /// Why it cannot go on, once one side is gone.
     pub(crate) over: Option<String>,
 }

@@ -107,7 +107,9 @@ impl Stage {
         } else {
             director.play_script(&play.clip, self.models.tts.clone()).await?;
         }
-        director.part().await
+        director.part().await?;
+        anyhow::ensure!(!director.scene.borrow().lost, "the connection to the room was lost and did not come back");
+        Ok(())
     }
 
     /// Lets both sides leave, as quickly as may be.

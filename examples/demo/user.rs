@@ -189,6 +189,8 @@ async fn follow(
             RtcEvent::TextStream { reader } if reader.info().topic == CAPTIONS => {
                 tasks.spawn(read(reader, scene.clone()));
             }
+            RtcEvent::Reconnecting => scene.send_modify(|scene| scene.lost = true),
+            RtcEvent::Reconnected { .. } => scene.send_modify(|scene| scene.lost = false),
             RtcEvent::Disconnected { reason } => {
                 scene.send_modify(|scene| {
                     scene.over.get_or_insert_with(|| format!("the user lost the room: {reason}"));
