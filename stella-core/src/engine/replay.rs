@@ -47,10 +47,10 @@ pub struct Header {
     pub options: Options,
 }
 
-/// What the first line of any format has.
-#[derive(Deserialize)]
-struct FirstLine {
-    stella_replay: u32,
+/// The format that the first line of a recording names, whatever else it has.
+fn format_of(first: &str) -> Option<u32> {
+    let line: serde_json::Value = serde_json::from_str(first).ok()?;
+    u32::try_from(line.get("stella_replay")?.as_u64()?).ok()
 }
 
 /// One later line of a recording.
@@ -260,9 +260,9 @@ impl Recording {
             }
             let parsed = match &header {
                 None => {
-                    let Ok(first) = serde_json::from_str::<FirstLine>(&text) else { return Err(ReplayError::Foreign) };
-                    if first.stella_replay != FORMAT {
-                        return Err(ReplayError::Format { found: first.stella_replay });
+                    let found = format_of(&text).ok_or(ReplayError::Foreign)?;
+                    if found != FORMAT {
+                        return Err(ReplayError::Format { found });
                     }
                     serde_json::from_str(&text).map(|first| header = Some(first))
                 }
