@@ -11,7 +11,8 @@ use conversation::{
 use proptest::strategy::{Strategy, ValueTree};
 use stella_core::{
     engine::{
-        Config, Engine, Fault, Input, Options, Record, Recorded, Recorder, Recording, ReplayError, WordListJudge,
+        Config, Divergence, Engine, Fault, Input, Options, Record, Recorded, Recorder, Recording, ReplayError,
+        WordListJudge,
     },
     testing::{
         minimise::{Divergent, MOST_RUNS, RuleBreach, minimise},
