@@ -22,8 +22,8 @@ const CHARACTER: usize = 1_600;
 /// Samples of silence after a word.
 const GAP: usize = 480;
 
-/// Samples of the last moment of a word.
-pub(crate) const LAST: usize = 24;
+/// Samples of the last moment of a word: one, so that it is exact where a word was cut off.
+pub(crate) const LAST: usize = 1;
 
 /// What the voice was asked to say.
 #[derive(Debug, Default)]
