@@ -141,13 +141,9 @@ fn compare(id: ReplyId, told: &str, reply: &Reply, outcome: &Outcome) -> Result<
         words.map(|word| sounds(&outcome.voiced.words[usize::from(*word)].text)).collect::<String>()
     };
     let told = sounds(told);
-    let asked = text(&mut reply.asked.iter());
     let sure = requests.iter().all(|request| request.whole && request.times == Times::Exact);
     if !sure {
         return Ok(());
-    }
-    if !asked.starts_with(&told) {
-        return Err(format!("{id} is said to have said {told:?}, but was to say {asked:?}"));
     }
     let whole = text(&mut reply.whole.keys());
     let unreported = |(_, until): &(&u16, &Duration)| **until + REPORTED >= reply.until;
