@@ -164,7 +164,7 @@ impl Dialogue {
         self.give(300, Input::VoiceStarted { speaker, since: self.now });
         for (at, _) in words.match_indices(' ') {
             let text = words[..at].to_owned();
-            self.give(200, Input::Transcript { utterance: self.utterance, text, checkpoint: None });
+            self.give(200, Input::Transcript { utterance: self.utterance, text, checkpoint: None, confidence: None });
         }
         self.pause(words);
         self.give(10, Input::Scored { score: self.score, probability: Some(score) });
@@ -175,7 +175,10 @@ impl Dialogue {
     fn pause(&mut self, words: &str) {
         self.give(200, Input::VoiceEnded { speaker: SpeakerId(1), last_voiced: self.now });
         let checkpoint = Some(self.checkpoint);
-        self.give(40, Input::Transcript { utterance: self.utterance, text: words.into(), checkpoint });
+        self.give(
+            40,
+            Input::Transcript { utterance: self.utterance, text: words.into(), checkpoint, confidence: Some(0.9) },
+        );
     }
 
     fn type_words(&mut self, number: usize) {

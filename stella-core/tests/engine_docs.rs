@@ -10,11 +10,18 @@ fn defaults() -> BTreeMap<String, String> {
     let mut defaults = BTreeMap::new();
     let options = serde_json::to_value(Options::default()).expect("options are data");
     for (group, fields) in options.as_object().expect("a struct") {
-        for (name, value) in fields.as_object().expect("a struct") {
-            defaults.insert(format!("{group}.{name}"), text(value));
-        }
+        insert(group, fields, &mut defaults);
     }
     defaults
+}
+
+fn insert(name: &str, value: &Value, defaults: &mut BTreeMap<String, String>) {
+    match value.as_object().filter(|fields| !fields.contains_key("secs")) {
+        Some(fields) => fields.iter().for_each(|(field, value)| insert(&format!("{name}.{field}"), value, defaults)),
+        None => {
+            defaults.insert(name.to_owned(), text(value));
+        }
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -28,6 +35,7 @@ fn text(value: &Value) -> String {
         Value::Number(number) => format!("{}", number.as_f64().expect("a number") as f32),
         Value::Null => "none".into(),
         Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
         other => other.to_string(),
     }
 }

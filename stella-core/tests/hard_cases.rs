@@ -98,6 +98,51 @@ fn case_3_a_backchannel_only_holds_the_agent() {
 }
 
 #[test]
+fn case_3_a_hum_that_the_recogniser_takes_for_a_word_only_holds_the_agent() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.500 playout 10080
+        0.600 voice
+        0.700 held 14400
+        1.000 interim
+        1.100 silence
+        1.150 mumble Hammer.
+        1.900 playout 36000
+    "
+    ));
+}
+
+#[test]
+fn a_word_begun_before_the_reply_could_be_understood_belongs_to_the_users_turn() {
+    insta::assert_snapshot!(over_speech(
+        "
+        0.150 voice
+        0.250 held 4800
+        0.650 silence
+        0.700 final Right?
+        0.710 score 0.9
+    "
+    ));
+}
+
+#[test]
+fn nothing_interrupts_while_the_echo_canceller_warms_up() {
+    let mut options = Options::default();
+    options.interruption.warm_up = Duration::from_millis(800);
+    let script = "
+        0.300 voice
+        0.500 playout 10080
+        0.700 silence
+        0.750 final What is this?
+        0.850 playout 18480
+        0.950 voice
+        1.050 held 22560
+        1.400 interim what else
+    ";
+    insta::assert_snapshot!(run(options, &format!("{SPEAKING}{script}")));
+}
+
+#[test]
 fn case_4_a_real_interruption_cuts_the_reply_where_it_was_heard() {
     insta::assert_snapshot!(over_speech(
         "

@@ -198,7 +198,9 @@ impl Ear {
 
     async fn heard(&mut self, heard: Heard) {
         let input = match heard {
-            Heard::Text { utterance, text, checkpoint } => Input::Transcript { utterance, text, checkpoint },
+            Heard::Text { utterance, text, checkpoint, confidence } => {
+                Input::Transcript { utterance, text, checkpoint, confidence }
+            }
             Heard::Language(language) => Input::Language { speaker: self.speaker, language },
             Heard::TurnEnd { utterance } => Input::TurnEnded { utterance },
             Heard::Failed { utterance, checkpoint } => Input::TranscriptFailed { utterance, checkpoint },

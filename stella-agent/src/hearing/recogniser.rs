@@ -32,7 +32,7 @@ const PART: u64 = 16_000;
 #[derive(Debug, PartialEq)]
 pub(super) enum Heard {
     /// The text of an utterance so far; of a checkpoint, if it names one.
-    Text { utterance: UtteranceId, text: String, checkpoint: Option<u32> },
+    Text { utterance: UtteranceId, text: String, checkpoint: Option<u32>, confidence: Option<f32> },
     /// The language is known, or another one.
     Language(String),
     /// The speaker's turn has ended, as the recogniser sees it.
@@ -260,12 +260,12 @@ impl Recogniser {
                 Some(checkpoint)
             }
         };
-        if let Some(language) = event.language.filter(|language| self.language.as_ref() != Some(language)) {
+        if let Some(language) = event.language.clone().filter(|language| self.language.as_ref() != Some(language)) {
             self.language = Some(language.clone());
             self.heard.push_back(Heard::Language(language));
         }
-        let utterance = event.utterance;
-        self.heard.push_back(Heard::Text { utterance, text: event.text, checkpoint });
+        let SttEvent { utterance, text, confidence, .. } = event;
+        self.heard.push_back(Heard::Text { utterance, text, checkpoint, confidence });
         if ended {
             self.heard.push_back(Heard::TurnEnd { utterance });
         }

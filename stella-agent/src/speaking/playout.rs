@@ -20,6 +20,12 @@ const FRAME: usize = 480;
 const TICK: Duration = Duration::from_millis(20);
 /// How often it is looked at until the first sample has left, for an exact latency.
 const FIRST_TICK: Duration = Duration::from_millis(1);
+/// How far before and behind the sample to go on from, a quiet place is looked for: between two sounds the ear takes a
+/// beginning for one.
+const BEFORE: u64 = 24 * 100;
+const BEHIND: u64 = 24 * 40;
+/// Length of a quiet place: 10 ms.
+const QUIET: usize = 240;
 /// Audio kept behind the position, to go on from an earlier word.
 const KEPT: u64 = 24_000 * 5;
 
@@ -107,8 +113,8 @@ impl Playout {
                 self.inputs.send(Input::Held { reply, position: at }).await;
             }
             (PlayoutCommand::Hold(reply), _) => self.inputs.send(Input::Held { reply, position: 0 }).await,
-            (PlayoutCommand::Resume(reply, from), Deck::Held { reply: held, .. }) if held == reply => {
-                self.start(reply, from);
+            (PlayoutCommand::Resume(reply, from), Deck::Held { reply: held, at }) if held == reply => {
+                self.start(reply, self.quiet_place(reply, from, at));
             }
             (PlayoutCommand::Resume(..), _) => {}
             (PlayoutCommand::Stop(reply), deck) => {
@@ -146,6 +152,16 @@ impl Playout {
         let zero = self.output.position();
         self.deck = Deck::Playing(Playing { reply, from, zero, next: from, told: from });
         self.output.resume();
+    }
+
+    /// The quietest place near `from` and not behind `limit`; the earliest of equal ones. `from`, if that is not known.
+    fn quiet_place(&self, reply: ReplyId, from: u64, limit: u64) -> u64 {
+        let end = (from + BEHIND).min(limit);
+        let begin = from.saturating_sub(BEFORE).min(end);
+        let (begin, samples) = self.store.read(reply, begin, usize::try_from(end - begin).unwrap_or_default());
+        let loudness = |place: &[i16]| place.iter().map(|&s| u64::from(s.unsigned_abs()).pow(2)).sum::<u64>();
+        let places = samples.windows(QUIET).step_by(QUIET / 4).map(loudness).enumerate();
+        places.min_by_key(|&(_, loudness)| loudness).map_or(from, |(n, _)| begin + (n * QUIET / 4) as u64)
     }
 
     /// The sample of the reply that leaves next.
@@ -242,14 +258,15 @@ mod tests {
         assert!(told.len() > 20, "a position for each frame");
         rig.output.catch_up();
         assert_eq!(rig.heard.lock().len(), 12_120, "not one sample beyond");
+        // The quietest place near is a tenth of a second before.
         rig.commands.send(PlayoutCommand::Resume(REPLY, 12_000)).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         rig.commands.send(PlayoutCommand::Stop(REPLY)).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         let heard = rig.heard.lock().clone();
         assert_eq!(heard.len(), 12_120 + 2_400);
-        assert_eq!((heard[12_119], heard[12_120], heard[14_519]), (1_211, 1_200, 1_439));
-        assert!(matches!(rig.told().last(), Some(Input::Playout { position: 13_900..=14_400, .. })));
+        assert_eq!((heard[12_119], heard[12_120], heard[14_519]), (1_211, 960, 1_199));
+        assert!(matches!(rig.told().last(), Some(Input::Playout { position: 11_500..=12_000, .. })));
         assert_eq!(rig.store.samples(), 0);
     }
 

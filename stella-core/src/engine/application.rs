@@ -25,7 +25,9 @@ impl Engine {
         match input {
             Input::VoiceStarted { speaker, since } => self.voice_started(speaker, since),
             Input::VoiceEnded { speaker, last_voiced } => self.voice_ended(speaker, last_voiced),
-            Input::Transcript { utterance, text, checkpoint } => self.transcribed(utterance, text, checkpoint),
+            Input::Transcript { utterance, text, checkpoint, confidence } => {
+                self.transcribed(utterance, text, checkpoint, confidence);
+            }
             Input::TranscriptFailed { utterance, checkpoint } => self.transcript_failed(utterance, checkpoint),
             Input::Scored { score, probability } => self.scored(score, probability),
             Input::TurnEnded { utterance } => self.recogniser_ended(utterance),

@@ -5,8 +5,9 @@ use super::{
     floor::Floor,
     judge::{Overlapping, words},
     listener::{Limit, Listener, Pause, Score, Speaker, Utterance},
-    options::Others,
+    options::{Interruptibility, Others},
     overlap::{Due, Judging, Overlap},
+    reply::Reply,
     turn::{Moments, text},
 };
 use crate::{
@@ -106,7 +107,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn transcribed(&mut self, utterance: UtteranceId, words: String, checkpoint: Option<u32>) {
+    pub(super) fn transcribed(
+        &mut self,
+        utterance: UtteranceId,
+        words: String,
+        checkpoint: Option<u32>,
+        confidence: Option<f32>,
+    ) {
         let now = self.now;
         let Some(index) = self.listening_to(utterance) else {
             return self.transcribed_late(utterance, words, checkpoint);
@@ -117,11 +124,14 @@ impl Engine {
         let stable_after = self.config.speculation.stable_after;
         let interim = self.config.speculation.enabled && self.config.speculation.interim;
         let Some(known) = listener.utterance_mut() else { return };
-        let before = known.text.clone();
+        let (before, latest) = (known.text.clone(), words.clone());
         let speaking = speaking && !(known.is_cutting() && checkpoint == Some(known.checkpoint));
         if !known.transcribe(words, checkpoint, speaking) {
             self.stats.late += 1;
             return;
+        }
+        if known.text == latest {
+            known.confidence = confidence;
         }
         let text = known.text.trim().to_owned();
         let changed = text != before.trim();
@@ -144,13 +154,14 @@ impl Engine {
 
     pub(super) fn transcript_failed(&mut self, utterance: UtteranceId, checkpoint: u32) {
         let open = self.speakers.iter().filter_map(|s| s.listener.utterance()).find(|u| u.id == utterance);
-        let Some(known) = open.filter(|u| u.awaits(checkpoint)).map(|u| u.text.clone()) else {
+        let known = open.filter(|u| u.awaits(checkpoint)).map(|u| (u.text.clone(), u.confidence));
+        let Some((known, confidence)) = known else {
             self.stats.late += 1;
             return;
         };
         self.fail(Stage::Transcript, format!("no transcript of {utterance}, checkpoint {checkpoint}"));
         // What is known of the words has to do.
-        self.transcribed(utterance, known, Some(checkpoint));
+        self.transcribed(utterance, known, Some(checkpoint), confidence);
     }
 
     /// A final transcript of an utterance that was taken as it stood: told, but the turn stays as it is.
@@ -255,7 +266,7 @@ impl Engine {
             self.event(Event::UserTranscript { speaker, utterance, text, is_final: true });
         }
         let part = Part { speaker, source: Source::Utterance(utterance.id), text: words, interim };
-        self.file(utterance.id, part, moments);
+        self.file(&utterance, part, moments);
         if self.overlap.utterance() == Some(utterance.id) {
             self.overlap = Overlap::None;
         }
@@ -273,7 +284,8 @@ impl Engine {
     }
 
     /// Decides where the words of a finished utterance belong.
-    fn file(&mut self, utterance: UtteranceId, part: Part, moments: Moments) {
+    fn file(&mut self, spoken: &Utterance, part: Part, moments: Moments) {
+        let utterance = spoken.id;
         if part.text.is_empty() {
             self.drop_speculation_on(utterance);
             self.resume(utterance);
@@ -292,15 +304,20 @@ impl Engine {
         }
         let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
         if overlaps && self.config.interruption.enabled {
-            let verdict = self.verdict(&part.text, true);
             let boundary = self.samples(self.config.interruption.answer_boundary);
             let answers = self.floor.reply().is_some_and(|r| r.speech.is_heard() && r.speech.ends_within(boundary));
-            match verdict {
-                Verdict::Backchannel if answers => self.resume(utterance),
+            match self.verdict(spoken, true) {
+                Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
                     self.resume(utterance);
                     return self.discard(part, DiscardReason::Backchannel);
                 }
+                Verdict::Noise => {
+                    self.resume(utterance);
+                    return self.discard(part, DiscardReason::Noise);
+                }
+                // What is said while nothing may interrupt yet is answered afterwards.
+                Verdict::Interruption | Verdict::Unsure if self.warm_until().is_some() => self.resume(utterance),
                 Verdict::Interruption | Verdict::Unsure => self.cut_off(Some(utterance)),
             }
         }
@@ -320,26 +337,40 @@ impl Engine {
 
     /// Speech has begun while a reply may have the floor.
     pub(super) fn begin_overlap(&mut self, utterance: UtteranceId, since: Timestamp) {
-        let interruptible = self.config.interruption.enabled
-            && self
-                .floor
-                .reply()
-                .is_some_and(|r| (r.options.interruptible || faulty!(self, HoldsFirmReplies)) && !r.is_speculative());
-        if !interruptible {
+        let firm = |reply: &Reply| !reply.options.interruptible && !faulty!(self, HoldsFirmReplies);
+        let enabled = self.config.interruption.enabled;
+        let Some(reply) = self.floor.reply().filter(|reply| enabled && !firm(reply) && !reply.is_speculative()) else {
             return;
-        }
+        };
+        let hold_after = self.interruptibility(reply).hold_after;
+        let hold_at = (since + hold_after).max(self.warm_until().unwrap_or_default());
+        let understood = self.samples(self.config.interruption.start_boundary + self.now.since(since));
+        let early = reply.speech.is_heard() && reply.speech.heard() < understood;
         match &mut self.overlap {
             Overlap::Judging(judging) if judging.utterance == utterance => judging.ended = None,
             Overlap::Judging(_) | Overlap::Listening { .. } => {}
             Overlap::None | Overlap::Dismissed { .. } => {
-                let hold_at = since + self.config.interruption.hold_after;
                 self.overlap = Overlap::Listening { utterance, since, hold_at };
             }
         }
         let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
         if let Some(weighed) = open.find(|u| Some(u.id) == self.overlap.utterance()) {
             weighed.weighed = true;
+            weighed.early |= early;
         }
+    }
+
+    /// How readily speech interrupts a reply now.
+    pub(super) fn interruptibility(&self, reply: &Reply) -> Interruptibility {
+        let options = &self.config.interruption;
+        let by_state = if reply.speech.is_heard() { options.speaking } else { options.thinking };
+        reply.options.interruptibility.unwrap_or(by_state)
+    }
+
+    /// Until when nothing interrupts, because the agent has only begun to be heard in this conversation.
+    fn warm_until(&self) -> Option<Timestamp> {
+        let until = self.first_heard? + self.config.interruption.warm_up;
+        (until > self.now).then_some(until)
     }
 
     /// Somebody else who is speaking over the reply and was not weighed yet.
@@ -380,20 +411,17 @@ impl Engine {
         if reply.speech.is_started() {
             self.command(Command::Hold { reply: reply.id });
         }
-        let heard = reply.speech.is_heard();
         self.floor = Floor::Held(reply);
         self.overlap =
-            Overlap::Judging(Judging { utterance, since, ended, held: self.now, words: false, harmless: false, heard });
+            Overlap::Judging(Judging { utterance, since, ended, held: self.now, words: false, harmless: false });
         self.weigh_overlap(utterance);
     }
 
     /// The reply stays held, because somebody else speaks over it too.
     fn judge_next(&mut self, utterance: UtteranceId, since: Timestamp, held: Timestamp) {
-        let Some(reply) = self.floor.reply() else { return };
-        let (reply, heard) = (reply.id, reply.speech.is_heard());
+        let Some(reply) = self.floor.reply().map(|reply| reply.id) else { return };
         self.event(Event::Overlap { reply, utterance });
-        self.overlap =
-            Overlap::Judging(Judging { utterance, since, ended: None, held, words: false, harmless: false, heard });
+        self.overlap = Overlap::Judging(Judging { utterance, since, ended: None, held, words: false, harmless: false });
         let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
         if let Some(weighed) = open.find(|u| u.id == utterance) {
             weighed.weighed = true;
@@ -403,24 +431,20 @@ impl Engine {
 
     /// Judges the overlap again, because more of its words are known.
     fn weigh_overlap(&mut self, utterance: UtteranceId) {
-        if self.overlap.utterance() != Some(utterance) {
+        if self.overlap.utterance() != Some(utterance) || self.warm_until().is_some() {
             return;
         }
         let Some(index) = self.listening_to(utterance) else { return };
         let listener = &self.speakers[index].listener;
         let Some(known) = listener.utterance() else { return };
         let is_final = !listener.is_speaking() && known.is_final();
-        let text = known.text.clone();
-        let count = words(&text).count();
-        let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(&text, is_final) };
-        let harmless = matches!(verdict, Verdict::Backchannel | Verdict::Echo);
-        let mut enough = self.config.interruption.min_words;
+        let count = words(&known.text).count();
+        let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(known, is_final) };
+        let harmless = matches!(verdict, Verdict::Backchannel | Verdict::Noise | Verdict::Echo);
+        let enough = self.floor.reply().map_or(1, |reply| self.interruptibility(reply).min_words);
         if let Overlap::Judging(judging) = &mut self.overlap {
             judging.words = count > 0;
             judging.harmless = harmless;
-            if !judging.heard {
-                enough = 1;
-            }
         }
         if is_final && (count == 0 || harmless) {
             self.resume(utterance);
@@ -429,9 +453,20 @@ impl Engine {
         }
     }
 
-    fn verdict(&self, text: &str, is_final: bool) -> Verdict {
+    fn verdict(&self, spoken: &Utterance, is_final: bool) -> Verdict {
         let agent_text = self.floor.reply().map(|reply| reply.speech.split(None).0).unwrap_or_default();
-        self.judge.judge(Overlapping { text, is_final, agent_text: &agent_text })
+        let (text, confidence) = (spoken.text.trim(), spoken.confidence);
+        match self.judge.judge(Overlapping { text, is_final, confidence, agent_text: &agent_text }) {
+            // Nobody shows that they listen to what they have not heard yet: the word belongs to their own turn.
+            Verdict::Backchannel if spoken.early => {
+                if is_final {
+                    Verdict::Interruption
+                } else {
+                    Verdict::Unsure
+                }
+            }
+            verdict => verdict,
+        }
     }
 
     /// The overlap was no interruption: the reply goes on.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::options::Interruptibility;
 use crate::{
     chat::{ChatItem, ToolCall},
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
@@ -62,6 +63,9 @@ pub enum Input {
         text: String,
         /// The checkpoint it answers; `None` for interim text.
         checkpoint: Option<u32>,
+        /// How sure the recogniser is, 0-1; `None` if it does not say.
+        #[serde(default)]
+        confidence: Option<f32>,
     },
     /// A checkpoint cannot be answered.
     TranscriptFailed {
@@ -286,11 +290,14 @@ pub struct ReplyOptions {
     pub remember: bool,
     /// Before which waiting replies it is spoken. Default normal.
     pub priority: Priority,
+    /// How readily speech interrupts it, if it may at all; `None` goes by the session's options. Default `None`.
+    #[serde(default)]
+    pub interruptibility: Option<Interruptibility>,
 }
 
 impl Default for ReplyOptions {
     fn default() -> Self {
-        Self { interruptible: true, remember: true, priority: Priority::Normal }
+        Self { interruptible: true, remember: true, priority: Priority::Normal, interruptibility: None }
     }
 }
 

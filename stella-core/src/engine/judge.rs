@@ -5,12 +5,14 @@ use std::fmt;
 use super::completeness;
 
 /// What is known of the overlapping speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overlapping<'a> {
     /// Its words so far.
     pub text: &'a str,
     /// Whether the words are final: the speaker has paused.
     pub is_final: bool,
+    /// How sure the recogniser is of the words, 0-1; `None` if it does not say.
+    pub confidence: Option<f32>,
     /// What the agent has said last, for recognising its echo.
     pub agent_text: &'a str,
 }
@@ -24,6 +26,8 @@ pub enum Verdict {
     Backchannel,
     /// The agent's own voice, coming back through the user's microphone.
     Echo,
+    /// No words, whatever the recogniser made of them: a hum, a cough, a door.
+    Noise,
     /// Cannot be told yet; the engine's word count and deadlines decide.
     Unsure,
 }
@@ -52,8 +56,8 @@ pub trait Judge: fmt::Debug + Send + Sync {
     }
 }
 
-/// The default judge: English backchannels and words of command by list, and an echo by comparison with the agent's
-/// last words.
+/// The default judge: English backchannels and words of command by list, an echo by comparison with the agent's last
+/// words, and noise by how unsure the recogniser is of the few words that it took it for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WordListJudge;
 
@@ -101,11 +105,21 @@ const BACKCHANNELS: &[&str] = &[
     "nice",
     "great",
     "mhm mhm",
+    "hm hm",
+    "of course",
+    "thank you",
+    "thanks",
+    "you",
 ];
 
-/// Single words that take the floor.
+/// First words that take the floor.
 const COMMANDS: &[&str] =
-    &["stop", "wait", "no", "pause", "hello", "hey", "but", "actually", "sorry", "quiet", "enough", "hold", "excuse"];
+    &["stop", "wait", "no", "pause", "hello", "but", "actually", "sorry", "quiet", "enough", "hold", "excuse"];
+
+/// What a recogniser must be sure of to be believed, for one, two and three words; more words are never made of a noise.
+/// Moonshine hears "hammer" (0.54), "him" (0.57) or "that her" (0.57) in "mhm" and "uh-huh", and words that were said
+/// at 0.65-0.9 (`cargo xtask bench bargein`).
+const SURE: [f32; 3] = [0.65, 0.6, 0.5];
 
 /// Lower-case words without punctuation.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
@@ -126,10 +140,15 @@ impl Judge for WordListJudge {
         if spoken.len() >= 3 && is_echo(&spoken, overlapping.agent_text) {
             return Verdict::Echo;
         }
-        if overlapping.is_final || COMMANDS.contains(&spoken[0].as_str()) {
+        if COMMANDS.contains(&spoken[0].as_str()) {
             return Verdict::Interruption;
         }
-        Verdict::Unsure
+        if let (Some(confidence), Some(sure)) = (overlapping.confidence, SURE.get(spoken.len() - 1))
+            && confidence < *sure
+        {
+            return Verdict::Noise;
+        }
+        if overlapping.is_final { Verdict::Interruption } else { Verdict::Unsure }
     }
 }
 
@@ -144,7 +163,12 @@ mod tests {
     use super::*;
 
     fn verdict(text: &str, is_final: bool) -> Verdict {
-        WordListJudge.judge(Overlapping { text, is_final, agent_text: "The capital of France is Paris." })
+        judge(text, is_final, None)
+    }
+
+    fn judge(text: &str, is_final: bool, confidence: Option<f32>) -> Verdict {
+        let agent_text = "The capital of France is Paris.";
+        WordListJudge.judge(Overlapping { text, is_final, confidence, agent_text })
     }
 
     #[test]
@@ -156,5 +180,15 @@ mod tests {
         assert_eq!(verdict("What about Rome?", true), Verdict::Interruption);
         assert_eq!(verdict("...", true), Verdict::Unsure);
         assert_eq!(verdict("capital of France", true), Verdict::Echo);
+    }
+
+    #[test]
+    fn a_recogniser_that_is_unsure_of_few_words_has_heard_a_noise() {
+        assert_eq!(judge("Hammer.", true, Some(0.54)), Verdict::Noise);
+        assert_eq!(judge("That her.", false, Some(0.57)), Verdict::Noise);
+        assert_eq!(judge("Tuesday.", true, Some(0.87)), Verdict::Interruption);
+        assert_eq!(judge("Stop.", true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
+        assert_eq!(judge("What is the weather?", true, Some(0.4)), Verdict::Interruption);
+        assert_eq!(judge("Hammer.", true, None), Verdict::Interruption, "nothing is known");
     }
 }

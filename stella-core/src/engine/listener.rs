@@ -55,10 +55,14 @@ pub(super) struct Utterance {
     pub(super) answered: u32,
     /// Words of the last final text; interim text with fewer is older than it.
     settled: usize,
+    /// How sure the recogniser is of `text`.
+    pub(super) confidence: Option<f32>,
     /// Whether its voice was weighed as speech over the reply on the floor.
     pub(super) weighed: bool,
     /// Whether the recogniser has said that the turn has ended, and the speaker has not gone on.
     pub(super) ended: bool,
+    /// Whether it began before the reply on the floor could be understood.
+    pub(super) early: bool,
     pub(super) limit: Limit,
 }
 
@@ -110,7 +114,9 @@ impl Utterance {
             checkpoint: 0,
             answered: 0,
             settled: 0,
+            confidence: None,
             weighed: false,
+            early: false,
             ended: false,
             limit: Limit::Within,
         }

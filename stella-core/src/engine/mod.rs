@@ -99,8 +99,9 @@ pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy}
 pub use judge::{Judge, Overlapping, Said, Verdict, WordListJudge};
 pub use latency::{TurnLatency, Wait};
 pub use options::{
-    AfterLimit, Config, ConversationOptions, EndpointingMode, EndpointingOptions, InterruptionOptions, LatencyOptions,
-    OnLeave, Options, OptionsError, Others, RecoveryOptions, SpeculationOptions, SpeechOptions, TurnLimitOptions,
+    AfterLimit, Config, ConversationOptions, EndpointingMode, EndpointingOptions, Interruptibility,
+    InterruptionOptions, LatencyOptions, OnLeave, Options, OptionsError, Others, RecoveryOptions, SpeculationOptions,
+    SpeechOptions, TurnLimitOptions,
 };
 pub use output::{
     AgentState, Command, DiscardReason, Event, Output, Part, ReplyEnd, Source, Stage, TurnLimit, TurnOutcome, UserState,
@@ -162,6 +163,8 @@ pub struct Engine {
     detached: Vec<(CallId, String, Timestamp)>,
     /// Finished utterances whose final transcript is still out, with its checkpoint.
     corrections: VecDeque<(UtteranceId, SpeakerId, u32)>,
+    /// When the agent was first heard in this conversation, if it must be heard for a while before it may be interrupted.
+    first_heard: Option<Timestamp>,
     /// When either side last did something.
     last_activity: Timestamp,
     user_state: UserState,
@@ -234,6 +237,7 @@ impl Engine {
             waiting: VecDeque::new(),
             detached: Vec::new(),
             corrections: VecDeque::new(),
+            first_heard: None,
             last_activity: Timestamp::ZERO,
             user_state: UserState::default(),
             agent_state: AgentState::default(),
@@ -298,7 +302,7 @@ impl Engine {
         });
         let reply = self.floor.reply();
         let stalled = reply.filter(|_| !self.floor.is_held()).and_then(|r| r.speech.waiting_since());
-        let overlap = self.overlap.due(&self.config.interruption);
+        let overlap = reply.and_then(|r| self.overlap.due(&self.config.interruption, self.interruptibility(r)));
         let longer = Duration::from_secs(if faulty!(self, HoldsForever) && self.floor.is_held() { 60 } else { 0 });
         let others = [
             overlap.map(|(at, due)| (at + longer, Due::Overlap(due))),

@@ -94,31 +94,58 @@ impl Default for EndpointingOptions {
 pub struct InterruptionOptions {
     /// Whether replies may be interrupted by voice, unless one says otherwise. Default true.
     pub enabled: bool,
-    /// Speech over the agent after which it is held, from the first voiced sample. Default 96 ms.
-    pub hold_after: Duration,
-    /// Speech over the agent after which the interruption is committed without a word being known. Default 600 ms.
-    pub commit_after: Duration,
-    /// Recognised words that commit the interruption, unless they are a backchannel. Default 2.
-    pub min_words: usize,
+    /// How readily speech interrupts a reply that is being heard.
+    pub speaking: Interruptibility,
+    /// How readily speech interrupts a reply of which nothing was heard yet. Default: as `speaking`, but by the first
+    /// word, and never without one: nothing is lost by waiting for it.
+    pub thinking: Interruptibility,
     /// Time after the overlapping speech ended by which it is judged by what is known. Default 800 ms.
     pub judge_by: Duration,
     /// Longest hold; then it ends in a commit if words are known, else the reply goes on. Default 4 s.
     pub max_hold: Duration,
+    /// A word that begins before so much of a reply was heard is no sign of listening to it: it belongs to what the
+    /// user was saying. Default 300 ms, about what people need to react.
+    pub start_boundary: Duration,
     /// A short word within this time of the end of a reply is an answer to it, not a backchannel. Default 1 s
     /// (livekit-agents' `backchannel_boundary`).
     pub answer_boundary: Duration,
+    /// How long the agent must have been heard, since its first sample in the conversation, before voice may interrupt
+    /// it: what is said before is answered afterwards. For lines whose echo canceller needs time. Default 0: the judge
+    /// knows the agent's own words, and a user who is not heard for seconds is worse than an echo.
+    pub warm_up: Duration,
+}
+
+/// How readily speech over a reply interrupts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interruptibility {
+    /// Speech over the reply after which it is held, from the first voiced sample. Default 96 ms: a click is shorter.
+    pub hold_after: Duration,
+    /// Speech over the reply after which the interruption is committed without a word being known; `None` waits for
+    /// words. Default 1.2 s: a slow "mhm" or "I see" with the silence that ends it takes 1 s, and the reply is held
+    /// anyway.
+    pub commit_after: Option<Duration>,
+    /// Recognised words that commit the interruption, unless the judge finds them harmless. Default 2.
+    pub min_words: usize,
+}
+
+impl Default for Interruptibility {
+    fn default() -> Self {
+        Self { hold_after: Duration::from_millis(96), commit_after: Some(Duration::from_millis(1_200)), min_words: 2 }
+    }
 }
 
 impl Default for InterruptionOptions {
     fn default() -> Self {
         Self {
             enabled: true,
-            hold_after: Duration::from_millis(96),
-            commit_after: Duration::from_millis(600),
-            min_words: 2,
+            speaking: Interruptibility::default(),
+            thinking: Interruptibility { commit_after: None, min_words: 1, ..Interruptibility::default() },
             judge_by: Duration::from_millis(800),
             max_hold: Duration::from_secs(4),
+            start_boundary: Duration::from_millis(300),
             answer_boundary: Duration::from_secs(1),
+            warm_up: Duration::ZERO,
         }
     }
 }
@@ -388,11 +415,17 @@ impl Options {
         check(threshold(waits.threshold), "endpointing.threshold", "is not between 0.01 and 0.99")?;
         let all = waits.thresholds.values().all(|&p| threshold(p));
         check(all, "endpointing.thresholds", "are not between 0.01 and 0.99")?;
-        check(interruption.hold_after <= interruption.commit_after, "interruption.hold_after", "exceeds commit_after")?;
         check(interruption.max_hold >= interruption.judge_by, "interruption.max_hold", "is below judge_by")?;
         check(interruption.max_hold <= hour, "interruption.max_hold", "exceeds an hour")?;
-        check(interruption.commit_after <= hour, "interruption.commit_after", "exceeds an hour")?;
-        check(interruption.min_words > 0, "interruption.min_words", "is zero")?;
+        check(interruption.warm_up <= hour, "interruption.warm_up", "exceeds an hour")?;
+        for (field, state) in
+            [("interruption.speaking", interruption.speaking), ("interruption.thinking", interruption.thinking)]
+        {
+            let commit_after = state.commit_after.unwrap_or(hour);
+            check(state.hold_after <= commit_after, field, "holds after it commits")?;
+            check(commit_after <= hour, field, "commits after more than an hour")?;
+            check(state.min_words > 0, field, "is interrupted by no word")?;
+        }
         check(probability(self.speculation.from_score), "speculation.from_score", "is not between 0 and 1")?;
         check((8_000..=192_000).contains(&self.speech.sample_rate), "speech.sample_rate", "is outside 8,000-192,000")?;
         check(self.speech.look_ahead >= Duration::from_millis(100), "speech.look_ahead", "is below 100 ms")?;

@@ -120,7 +120,7 @@ pub enum Command {
         /// Which reply.
         reply: ReplyId,
     },
-    /// Go on from this sample of the reply, at or a little before where it was held.
+    /// Go on from this sample of the reply, at or a little before where it was held; or from a quiet place near it.
     Resume {
         /// Which reply.
         reply: ReplyId,

@@ -1,6 +1,6 @@
 //! Speech over the agent, from its first sample to the verdict.
 
-use super::options::InterruptionOptions;
+use super::options::{Interruptibility, InterruptionOptions};
 use crate::{id::UtteranceId, time::Timestamp};
 
 /// Speech of the user while a reply has the floor.
@@ -31,8 +31,6 @@ pub(super) struct Judging {
     pub(super) words: bool,
     /// Whether the words so far are a sign of listening or an echo.
     pub(super) harmless: bool,
-    /// Whether something of the reply had been heard: then long speech alone is an interruption.
-    pub(super) heard: bool,
 }
 
 /// What a deadline of the overlap asks for.
@@ -48,14 +46,14 @@ pub(super) enum Due {
 
 impl Judging {
     /// The next deadline, and what it will ask for if nothing else happens.
-    fn next(&self, options: &InterruptionOptions) -> (Timestamp, Due) {
+    fn next(&self, options: &InterruptionOptions, reply: Interruptibility) -> (Timestamp, Due) {
         let real = self.words && !self.harmless;
         let verdict = if real { Due::Commit } else { Due::Resume };
         let longest = (self.held + options.max_hold, verdict);
-        let other = match self.ended {
-            Some(ended) => (ended + options.judge_by, verdict),
-            None if self.heard && !self.harmless => (self.since + options.commit_after, Due::Commit),
-            None => longest,
+        let other = match (self.ended, reply.commit_after) {
+            (Some(ended), _) => (ended + options.judge_by, verdict),
+            (None, Some(commit_after)) if !self.harmless => (self.since + commit_after, Due::Commit),
+            (None, _) => longest,
         };
         if other.0 <= longest.0 { other } else { longest }
     }
@@ -70,11 +68,12 @@ impl Overlap {
         }
     }
 
-    pub(super) fn due(&self, options: &InterruptionOptions) -> Option<(Timestamp, Due)> {
+    /// The next deadline over a reply that is so interruptible.
+    pub(super) fn due(&self, options: &InterruptionOptions, reply: Interruptibility) -> Option<(Timestamp, Due)> {
         match self {
             Self::None | Self::Dismissed { .. } => None,
             Self::Listening { hold_at, .. } => Some((*hold_at, Due::Hold)),
-            Self::Judging(judging) => Some(judging.next(options)),
+            Self::Judging(judging) => Some(judging.next(options, reply)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine does about synthesis and playout.
 
-use super::{Command, Engine, Event, ReplyEnd, Stage, floor::Floor, overlap::Overlap, reply::Reply};
+use super::{Command, Engine, Event, ReplyEnd, Stage, floor::Floor, reply::Reply};
 use crate::{
     id::{ReplyId, SegmentId},
     tts::WordTime,
@@ -130,8 +130,8 @@ impl Engine {
         self.tell_heard(id, text);
         if first {
             self.record_turn();
-            if let Overlap::Judging(judging) = &mut self.overlap {
-                judging.heard = true;
+            if !self.config.interruption.warm_up.is_zero() {
+                self.first_heard.get_or_insert(now);
             }
         }
         self.floor = match std::mem::take(&mut self.floor) {

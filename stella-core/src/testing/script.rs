@@ -158,6 +158,10 @@ impl Run {
         }
     }
 
+    fn transcript(&self, text: &str, checkpoint: Option<u32>, confidence: Option<f32>) -> Input {
+        Input::Transcript { utterance: self.utterance, text: text.into(), checkpoint, confidence }
+    }
+
     fn input(&mut self, line: &str) -> Input {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let rest = rest.trim();
@@ -167,11 +171,10 @@ impl Run {
         match (word, rest) {
             ("voice", _) => Input::VoiceStarted { speaker, since: self.now },
             ("silence", _) => Input::VoiceEnded { speaker, last_voiced: self.now - Duration::from_millis(200) },
-            ("interim", text) => Input::Transcript { utterance: self.utterance, text: text.into(), checkpoint: None },
+            ("interim", text) => self.transcript(text, None, None),
             ("final", "failed") => Input::TranscriptFailed { utterance: self.utterance, checkpoint: self.checkpoint },
-            ("final", text) => {
-                Input::Transcript { utterance: self.utterance, text: text.into(), checkpoint: Some(self.checkpoint) }
-            }
+            ("final", text) => self.transcript(text, Some(self.checkpoint), None),
+            ("mumble", text) => self.transcript(text, Some(self.checkpoint), Some(0.4)),
             ("ended", _) => Input::TurnEnded { utterance: self.utterance },
             ("language", language) => Input::Language { speaker: SpeakerId(1), language: language.into() },
             ("commit", _) => Input::CommitTurn,

@@ -12,7 +12,9 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use stella_core::{
-    engine::{AfterLimit, EndpointingMode, OnLeave, Options, Others, Priority, ReplyOptions, TypedPolicy},
+    engine::{
+        AfterLimit, EndpointingMode, Interruptibility, OnLeave, Options, Others, Priority, ReplyOptions, TypedPolicy,
+    },
     testing::simulation::{Act, Answer, Generation, PHRASES, Plan, Playout, Reviewing, Synthesis, TEXTS, TOOLS},
 };
 
@@ -60,8 +62,18 @@ fn answer(trouble: u32) -> impl Strategy<Value = Answer> {
 
 fn reply_options() -> impl Strategy<Value = ReplyOptions> {
     let priority = select(vec![Priority::Low, Priority::Normal, Priority::High]);
-    (prop::bool::weighted(0.7), prop::bool::weighted(0.9), priority)
-        .prop_map(|(interruptible, remember, priority)| ReplyOptions { interruptible, remember, priority })
+    let eager =
+        Interruptibility { hold_after: Duration::ZERO, commit_after: Some(Duration::from_millis(200)), min_words: 1 };
+    let stubborn = Interruptibility { hold_after: Duration::from_millis(300), commit_after: None, min_words: 4 };
+    let interruptibility = select(vec![None, None, None, Some(eager), Some(stubborn)]);
+    (prop::bool::weighted(0.7), prop::bool::weighted(0.9), priority, interruptibility).prop_map(
+        |(interruptible, remember, priority, interruptibility)| ReplyOptions {
+            interruptible,
+            remember,
+            priority,
+            interruptibility,
+        },
+    )
 }
 
 fn act(theme: Theme) -> impl Strategy<Value = Act> {
@@ -129,6 +141,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
         1 => Just(EndpointingMode::Manual),
     ];
     let chances = ((mode, any::<bool>()), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let warm_up = select(vec![0u64, 0, 0, 1_500]);
     let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
     let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
     let review = prop::bool::weighted(if theme.review { 0.7 } else { 0.0 });
@@ -138,12 +151,12 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let filler = option::weighted(0.3, select(vec![1_200u64, 0, 300]));
     let presence = (any::<bool>(), any::<bool>(), option::weighted(0.3, select(vec![0u64, 500, 3_000])));
     let further = (limit, filler, presence, option::weighted(0.1, 1u32..3));
-    (chances, limits, waits, (review, prop::bool::weighted(0.05)), budget, interim, further).prop_map(
+    (chances, limits, waits, (review, prop::bool::weighted(0.05), warm_up), budget, interim, further).prop_map(
         |(
             ((mode, adaptive), interruption, speculation),
             (waiting, history, rounds, retries, silent),
             (hold, max, ahead),
-            (review, hasty),
+            (review, hasty, warm_up),
             budget,
             (interim, stable, unheard),
             (limit, filler, (merge, finish, rejoin), end_after),
@@ -151,7 +164,9 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
             let mut options = Options::default();
             (options.endpointing.mode, options.endpointing.adaptive) = (mode, adaptive);
             options.interruption.enabled = interruption;
-            options.interruption.hold_after = Duration::from_millis(hold);
+            options.interruption.speaking.hold_after = Duration::from_millis(hold);
+            options.interruption.thinking.hold_after = Duration::from_millis(hold);
+            options.interruption.warm_up = Duration::from_millis(warm_up);
             options.interruption.max_hold = Duration::from_millis(max);
             options.speculation.enabled = speculation;
             if let Some((words, duration, commit)) = limit {
@@ -186,7 +201,8 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
                 (waits.wait_complete, waits.wait_unsure) = (zero, zero);
                 (waits.evidence_by, waits.transcript_by) = (zero, zero);
                 let waits = &mut options.interruption;
-                (waits.hold_after, waits.commit_after, waits.judge_by, waits.max_hold) = (zero, zero, zero, zero);
+                let hasty = Interruptibility { hold_after: zero, commit_after: Some(zero), min_words: 1 };
+                (waits.speaking, waits.thinking, waits.judge_by, waits.max_hold) = (hasty, hasty, zero, zero);
                 (options.speech.first_clause, options.speech.clause, options.speech.max_clause) = (0, 0, 20);
             }
             if silent {

@@ -198,11 +198,11 @@ impl World {
             Action::Join if self.watched.engine.probe().waits_for_somebody() => Input::Joined { speaker: SpeakerId(1) },
             Action::Interim(text) => {
                 let utterance = self.utterance.filter(|id| open(*id))?;
-                Input::Transcript { utterance, text: text.into(), checkpoint: None }
+                Input::Transcript { utterance, text: text.into(), checkpoint: None, confidence: None }
             }
             Action::Final(text) => {
                 let (utterance, checkpoint) = self.checkpoint?;
-                Input::Transcript { utterance, text: text.into(), checkpoint: Some(checkpoint) }
+                Input::Transcript { utterance, text: text.into(), checkpoint: Some(checkpoint), confidence: None }
             }
             Action::NoFinal => {
                 let (utterance, checkpoint) = self.checkpoint.filter(|(id, _)| open(*id))?;

@@ -64,7 +64,7 @@ impl Rules {
                     open.released |= left;
                 }
             }
-            Input::Transcript { utterance, text, checkpoint } => {
+            Input::Transcript { utterance, text, checkpoint, .. } => {
                 if let Some(open) = self.utterances.get_mut(utterance) {
                     open.texts.insert(text.trim().to_owned());
                     if let Some(c) = checkpoint.filter(|c| *c > open.answered && *c <= open.asked) {

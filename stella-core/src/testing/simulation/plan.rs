@@ -77,10 +77,11 @@ struct ContraryJudge;
 
 impl Judge for ContraryJudge {
     fn judge(&self, overlapping: Overlapping<'_>) -> Verdict {
-        match (overlapping.text.len() + usize::from(overlapping.is_final)) % 4 {
+        match (overlapping.text.len() + usize::from(overlapping.is_final)) % 5 {
             0 => Verdict::Interruption,
             1 => Verdict::Backchannel,
             2 => Verdict::Echo,
+            3 => Verdict::Noise,
             _ => Verdict::Unsure,
         }
     }

@@ -1,6 +1,6 @@
 //! The shell of a simulated conversation: it carries out commands as its plan says, or does not.
 
-use super::{Answer, Pending, Playout, Reviewing, Simulation, TEXTS, TOOLS};
+use super::{Answer, Pending, Playout, Reviewing, Simulation, TEXTS, TOOLS, sureness};
 use crate::{
     chat::ToolCall,
     engine::{Command, Input, Output, Recorded, Review},
@@ -86,7 +86,8 @@ impl Simulation {
         let Some((delay, answer)) = self.turn_of("transcripts", |p| &p.transcripts) else { return };
         let Some(&speaker) = self.utterances.get(&utterance) else { return };
         let text = self.spoken.get(&speaker).cloned().unwrap_or_default();
-        let good = Input::Transcript { utterance, text, checkpoint: Some(checkpoint) };
+        let confidence = sureness(&text);
+        let good = Input::Transcript { utterance, text, checkpoint: Some(checkpoint), confidence };
         self.answer(delay, answer, good, Input::TranscriptFailed { utterance, checkpoint });
     }
 
