@@ -79,7 +79,7 @@ fn voiced(samples: &[i16]) -> Range<usize> {
 }
 
 /// Samples at another rate, by a windowed sinc of 16 zero crossings on each side.
-fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
+pub(crate) fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     if from == to {
         return samples.to_vec();
     }

@@ -27,10 +27,22 @@ struct Bench {
     turns: bool,
     /// livekit-agents is measured beside it.
     peer: bool,
+    /// Whether it needs recorded coughs, doors and phrases.
+    sounds: bool,
 }
 
 /// Every benchmark; the program in the package of benchmarks has the same name.
 const BENCHES: &[Bench] = &[
+    Bench {
+        name: "bargein",
+        about: "real speech, coughs and doors over a speaking agent: how fast it falls silent, and whether it goes on (6 minutes)",
+        speech: true,
+        livekit: true,
+        llm: false,
+        turns: false,
+        peer: false,
+        sounds: true,
+    },
     Bench {
         name: "engine",
         about: "what the conversation engine itself costs: time of one step, memory over 10,000 turns (a minute)",
@@ -39,6 +51,7 @@ const BENCHES: &[Bench] = &[
         llm: false,
         turns: false,
         peer: false,
+        sounds: false,
     },
     Bench {
         name: "endpoint",
@@ -48,6 +61,7 @@ const BENCHES: &[Bench] = &[
         llm: false,
         turns: true,
         peer: false,
+        sounds: false,
     },
     Bench {
         name: "smoke",
@@ -57,6 +71,7 @@ const BENCHES: &[Bench] = &[
         llm: true,
         turns: false,
         peer: false,
+        sounds: false,
     },
     Bench {
         name: "turn",
@@ -66,6 +81,7 @@ const BENCHES: &[Bench] = &[
         llm: false,
         turns: false,
         peer: true,
+        sounds: false,
     },
 ];
 
@@ -101,6 +117,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     parts.extend(bench.llm.then_some(Part::Llm));
     parts.extend(bench.turns.then_some(Part::Turns));
     parts.extend(bench.peer.then_some(Part::Peer));
+    parts.extend(bench.sounds.then_some(Part::Sounds));
     let setup = setup::ensure(&parts)?;
     let program = build(PACKAGE, bench.name)?;
     let livekit = bench.livekit.then(|| LiveKit::start(&setup)).transpose()?;

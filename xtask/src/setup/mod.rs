@@ -2,11 +2,13 @@
 
 pub(crate) mod apt;
 pub(crate) mod catalog;
+pub(crate) mod deb;
 pub(crate) mod models;
 pub(crate) mod npm;
 pub(crate) mod package;
 pub(crate) mod pip;
 pub(crate) mod server;
+pub(crate) mod sounds;
 pub(crate) mod turns;
 pub(crate) mod venv;
 
@@ -36,6 +38,8 @@ pub(crate) enum Part {
     /// Python environment with livekit-agents, the peer of benchmarks (about 480 MB on disk); only when named, or when a
     /// benchmark needs it
     Peer,
+    /// Recorded coughs, doors and short phrases for `bench bargein` (about 150 MB to fetch); only when named or needed
+    Sounds,
     /// LiveKit server, taken from the search path or built with Go
     LivekitServer,
 }
@@ -54,6 +58,7 @@ impl Part {
             Self::LlmLarge => "llm-large",
             Self::Turns => "turns",
             Self::Peer => "peer",
+            Self::Sounds => "sounds",
             Self::LivekitServer => "livekit-server",
         }
     }
@@ -67,6 +72,7 @@ impl Part {
             Self::Llm => models::setup(setup, catalog::LLM),
             Self::LlmLarge => models::setup(setup, catalog::LLM_LARGE),
             Self::Turns => turns::setup(setup),
+            Self::Sounds => models::setup(setup, sounds::SOUNDS),
             Self::LivekitServer => server::setup(setup),
         }
     }
@@ -75,7 +81,7 @@ impl Part {
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// The parts to make sure of; all but llm-large, turns and peer when none is named
+    /// The parts to make sure of; all but llm-large, turns, peer and sounds when none is named
     #[arg(value_enum, value_name = "PART")]
     parts: Vec<Part>,
     /// Fetch and build again what is already there

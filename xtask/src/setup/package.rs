@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Setup, npm, pip};
+use super::{Setup, deb, npm, pip};
 use crate::cache::hash_file;
 use crate::ui;
 
@@ -16,6 +16,8 @@ pub(crate) enum Registry {
     PyPi,
     /// The Node package client.
     Npm,
+    /// Debian's package client.
+    Debian,
 }
 
 /// One pinned package.
@@ -39,6 +41,7 @@ impl Package {
         match self.registry {
             Registry::PyPi => format!("{}-{}-", self.name.replace(['-', '.'], "_"), self.version),
             Registry::Npm => format!("{}-{}.", self.name, self.version),
+            Registry::Debian => format!("{}_{}_", self.name, self.version),
         }
     }
 
@@ -93,6 +96,7 @@ impl Package {
         match self.registry {
             Registry::PyPi => pip::download(setup, self, incoming)?,
             Registry::Npm => npm::download(setup, self, incoming)?,
+            Registry::Debian => deb::download(setup, self, incoming)?,
         }
         let file = self.find(incoming).context("the client reported success but left no file")?;
         let got = hash_file(&file)?;

@@ -1,0 +1,393 @@
+//! Recorded sounds for the benchmarks, from games: what people cough, hum and shout, and what doors do.
+
+use super::catalog::{Item, Recipe};
+use super::package::{Package, Registry};
+
+/// Sounds: GFDL-1.3.
+static HEDGEWARS: Package = Package {
+    registry: Registry::Debian,
+    name: "hedgewars-data",
+    version: "1.0.2-6",
+    bytes: 145_330_284,
+    sha256: "722225903a72604403e6e0026e40e9a6953f47a74d94efc5f55504bc05bb4761",
+};
+/// Sounds: doors CC-BY-3.0 and CC0-1.0, others CC-BY-SA-3.0.
+static MINETEST: Package = Package {
+    registry: Registry::Debian,
+    name: "minetest-data",
+    version: "5.6.1+dfsg+~1.9.0mt8+dfsg-2",
+    bytes: 3_646_524,
+    sha256: "91371dd2bd51cfcd4fa60c138667989a47047dfe1a47f7523b9ad1782d397585",
+};
+
+macro_rules! sound {
+    ($package:ident, $path:literal, $member:expr, $bytes:literal, $sha256:literal) => {
+        Item { path: $path, bytes: $bytes, sha256: $sha256, recipe: Recipe::Member(&$package, $member) }
+    };
+}
+
+/// A line of a speaker: path, member, size, hash.
+macro_rules! voice {
+    ($path:literal, $member:literal, $bytes:literal, $sha256:literal) => {
+        sound!(HEDGEWARS, $path, concat!("usr/share/games/hedgewars/Data/Sounds/voices/", $member), $bytes, $sha256)
+    };
+}
+
+/// A noise.
+macro_rules! noise {
+    ($path:literal, $member:literal, $bytes:literal, $sha256:literal) => {
+        sound!(MINETEST, $path, concat!("usr/share/games/minetest/games/minetest_game/mods/", $member), $bytes, $sha256)
+    };
+}
+
+/// All of them.
+pub(crate) static SOUNDS: &[Item] = &[
+    voice!(
+        "sounds/cough/plain-poisoncough.ogg",
+        "Default/PoisonCough.ogg",
+        15_652,
+        "2bf75ba623be9a15ef187fa7bde5dfff87a767dbdb752b8d02d23e728e68ab89"
+    ),
+    voice!(
+        "sounds/cough/plain-es-poisoncough.ogg",
+        "Default_es/PoisonCough.ogg",
+        22_321,
+        "58eff663168915056fef61748c062d14058d134494da7b3d8d76f2d223b998df"
+    ),
+    voice!(
+        "sounds/cough/plain-pl-poisoncough.ogg",
+        "Default_pl/PoisonCough.ogg",
+        12_016,
+        "184819fb72c7c5e1f2bcb9017b2a15ca2fdbf938496d83af8fd9fb2391b2e58d"
+    ),
+    voice!(
+        "sounds/cough/plain-ru-poisoncough.ogg",
+        "Default_ru/PoisonCough.ogg",
+        16_897,
+        "c321adae006e9bc39ce38f1d7dfde6a32d7298824ea7967d170278bad191f9b2"
+    ),
+    voice!(
+        "sounds/cough/hillbilly-poisoncough.ogg",
+        "HillBilly/PoisonCough.ogg",
+        30_084,
+        "75f7e90b13b9d2512bc487a062170c0b0ff44364b67f0fef0c7221b0287c6567"
+    ),
+    voice!(
+        "sounds/hm/british-hmm.ogg",
+        "British/Hmm.ogg",
+        20_751,
+        "cd2f08845858643f4900f2002201dcb42185842570778551d92a8f8701c536b3"
+    ),
+    voice!(
+        "sounds/hm/plain-hmm.ogg",
+        "Default/Hmm.ogg",
+        14_485,
+        "a84e71c6fc66468de62508d1658fd4f653898176c13c1d3c8b40b082a62bffa6"
+    ),
+    voice!(
+        "sounds/hm/plain-uk-hmm.ogg",
+        "Default_uk/Hmm.ogg",
+        10_520,
+        "77516c92549a25fab89989641d7c11d0036e280ee289ccae9c6f85424ab35f7e"
+    ),
+    voice!(
+        "sounds/hm/mobster-hmm.ogg",
+        "Mobster/Hmm.ogg",
+        10_256,
+        "23d272760508448f293daa5f422263ac440700374e898f7f818bdc6da537d95b"
+    ),
+    voice!(
+        "sounds/hm/pirate-hmm.ogg",
+        "Pirate/Hmm.ogg",
+        15_683,
+        "bf603842e6ef56bdc70ce7df22d57a98bf164f55773f81f04492a22ad3bbe761"
+    ),
+    voice!(
+        "sounds/hm/russian-hmm.ogg",
+        "Russian/Hmm.ogg",
+        10_797,
+        "975880916e49c51a7d2d2033b57c263c5a7be12f6c093fd5230ea51891bfdfe8"
+    ),
+    voice!(
+        "sounds/hm/surfer-hmm.ogg",
+        "Surfer/Hmm.ogg",
+        13_185,
+        "9abe6501f3d5f600f6808d90d5eda3d8d04be56f41ec19928bb50f0ec3b895d8"
+    ),
+    voice!(
+        "sounds/phrase/british-cutitout.ogg",
+        "British/Cutitout.ogg",
+        33_490,
+        "5e9f91a3f875cc7724535040264ee6b34fc76037c251e029b79e42af386cc9a4"
+    ),
+    voice!(
+        "sounds/phrase/british-leavemealone.ogg",
+        "British/Leavemealone.ogg",
+        30_554,
+        "40c255eb1ad1a5f82291271db347b587c984d3418aaf9bcd48aaf863101a2b56"
+    ),
+    voice!(
+        "sounds/phrase/british-justyouwait.ogg",
+        "British/Justyouwait.ogg",
+        30_186,
+        "9f64d26e675fac8eb9d13db9fb242154b1842b227d7b463ccf869aba1d06951a"
+    ),
+    voice!(
+        "sounds/phrase/british-hurry.ogg",
+        "British/Hurry.ogg",
+        18_781,
+        "4a581940ec8ebcaf8e0b7c9b4417352ea6e1732a958393340eb2dca8416842f2"
+    ),
+    voice!(
+        "sounds/phrase/british-stupid.ogg",
+        "British/Stupid.ogg",
+        28_314,
+        "86f9bb75f749a79ffc4fb8260cf0b0a91c5740df789e784bb48e1744a0433a97"
+    ),
+    voice!(
+        "sounds/phrase/british-youllregretthat.ogg",
+        "British/Youllregretthat.ogg",
+        35_043,
+        "ed29d33ef601f4dd8fdfc993ab51bdedd5a9ca87f509d193ea587bcac3547f77"
+    ),
+    voice!(
+        "sounds/phrase/mobster-justyouwait.ogg",
+        "Mobster/Justyouwait.ogg",
+        30_773,
+        "ce4ae3735c5d25bb91e0f4974e31518e97896e37f1ec33acb8bd1607a3395c5f"
+    ),
+    voice!(
+        "sounds/phrase/mobster-comeonthen.ogg",
+        "Mobster/Comeonthen.ogg",
+        16_817,
+        "6b8cf3d9abe478623cf1bf50ad711af33c7dd91e3bbbed605f525159cb8926bd"
+    ),
+    voice!(
+        "sounds/phrase/mobster-hurry.ogg",
+        "Mobster/Hurry.ogg",
+        24_303,
+        "835b2fa98c0cb74bcbb452602d63e00b8b37de70f0003d479638a11aa1e34943"
+    ),
+    voice!(
+        "sounds/phrase/mobster-stupid.ogg",
+        "Mobster/Stupid.ogg",
+        33_618,
+        "7bf1592c9295155a16211aa41aebf8e180b83a1ecc4405074cce776245d08d61"
+    ),
+    voice!(
+        "sounds/phrase/mobster-youllregretthat.ogg",
+        "Mobster/Youllregretthat.ogg",
+        44_873,
+        "bf65152f9c0526f6537c70e69bb87b762003d81ed5427355c376d9a3b079f834"
+    ),
+    voice!(
+        "sounds/phrase/mobster-runaway.ogg",
+        "Mobster/Runaway.ogg",
+        25_483,
+        "3aea5167be0c7c3fa3bf4ae3b3a4c70113cb45f8c39133b2152b345e4006776d"
+    ),
+    voice!(
+        "sounds/phrase/mobster-leavemealone.ogg",
+        "Mobster/Leavemealone.ogg",
+        30_566,
+        "439be84370b0f51ee74cb9698e926b0d5f6cd166496f535a914bd3ade699eb33"
+    ),
+    voice!(
+        "sounds/phrase/surfer-cutitout.ogg",
+        "Surfer/Cutitout.ogg",
+        30_192,
+        "5eece2441855a6fc77d67ed62fa1b4e026fdf5f9b081eaed9887ac74bfa5bbb9"
+    ),
+    voice!(
+        "sounds/phrase/surfer-leavemealone.ogg",
+        "Surfer/Leavemealone.ogg",
+        21_927,
+        "84675971f76c72e700915898f1afe7d1adbc9175dd9ed2b45551c0d50aa0272e"
+    ),
+    voice!(
+        "sounds/phrase/surfer-justyouwait.ogg",
+        "Surfer/Justyouwait.ogg",
+        30_742,
+        "aaaf934b8be324987d3f4e7356f375e5373fd2bb675eb9a6a666516764d398a9"
+    ),
+    voice!(
+        "sounds/phrase/surfer-comeonthen.ogg",
+        "Surfer/Comeonthen.ogg",
+        15_863,
+        "adb3a130974f3bc2ea4aed823aa28b53ebf252def84edf85f67a0f84e016972f"
+    ),
+    voice!(
+        "sounds/phrase/surfer-stupid.ogg",
+        "Surfer/Stupid.ogg",
+        32_954,
+        "7368c4ac87475219b2fa0a967824561c385f809b67c1e9cb7e318094c8836ed2"
+    ),
+    voice!(
+        "sounds/phrase/surfer-youllregretthat.ogg",
+        "Surfer/Youllregretthat.ogg",
+        24_899,
+        "72c591706ea2ad204bd566dc7cb323c6b79179388965a6b442df0a32b9cd6385"
+    ),
+    voice!(
+        "sounds/phrase/pirate-leavemealone.ogg",
+        "Pirate/Leavemealone.ogg",
+        31_928,
+        "9792f31528df6c060e2d679e21b1816a41e9138da7a00420080073a3f8a00ba8"
+    ),
+    voice!(
+        "sounds/phrase/pirate-comeonthen.ogg",
+        "Pirate/Comeonthen.ogg",
+        30_098,
+        "e95b15a8ee9a29daf26f3d93da909e13449faeba4fb1362698c2e85591a6af4a"
+    ),
+    voice!(
+        "sounds/phrase/pirate-youllregretthat.ogg",
+        "Pirate/Youllregretthat.ogg",
+        37_082,
+        "117f71a917e9d8427086beed30a63ebeef9ed5cccb4dca7fa97a1bc445240058"
+    ),
+    voice!(
+        "sounds/phrase/pirate-hurry.ogg",
+        "Pirate/Hurry.ogg",
+        30_558,
+        "4711db001c794954b9dec3143817ecf4bb8abad07ee6c6b477413a19564c359d"
+    ),
+    voice!(
+        "sounds/phrase/classic-justyouwait.ogg",
+        "Classic/Justyouwait.ogg",
+        24_458,
+        "a8556c89d91514b28c3f5d677d75dacc3bcc63265f0171c9e27f81524735cef5"
+    ),
+    voice!(
+        "sounds/phrase/classic-comeonthen.ogg",
+        "Classic/Comeonthen.ogg",
+        13_857,
+        "cc2e2cccfc039ac5b0175f51c2158033ddc111e1a8d50e5610c7f69888a97bbe"
+    ),
+    voice!(
+        "sounds/phrase/plain-justyouwait.ogg",
+        "Default/Justyouwait.ogg",
+        24_883,
+        "39056afceab589648bf656b191d30476de5b68dccac2c88a3999930674f31ff2"
+    ),
+    voice!(
+        "sounds/phrase/plain-youllregretthat.ogg",
+        "Default/Youllregretthat.ogg",
+        33_257,
+        "f38028fe1784de39cfdd8a3d392576826687b3f6ddaf2a28ae5a911c956308ec"
+    ),
+    voice!(
+        "sounds/phrase/plain-leavemealone.ogg",
+        "Default/Leavemealone.ogg",
+        13_851,
+        "61180dd134f9afcf20559db5fd3384649ef9ec7da07986360b3a242a3dc733bc"
+    ),
+    voice!(
+        "sounds/phrase/hillbilly-youllregretthat.ogg",
+        "HillBilly/Youllregretthat.ogg",
+        28_176,
+        "4114b178e8637f8061098fd3a5b2bf7e9de9b81bdc8345730b37cc0a53e49f6e"
+    ),
+    noise!(
+        "sounds/door/door-close.ogg",
+        "doors/sounds/doors_door_close.ogg",
+        6_161,
+        "e556561e8463491639a59f5cebe2cbc7c9ee6967a9c2faf8f3df90a1931483d6"
+    ),
+    noise!(
+        "sounds/door/door-open.ogg",
+        "doors/sounds/doors_door_open.ogg",
+        6_184,
+        "e256ed15794ef17a6a2df0c9a79b97e1e8e8d697ab063b4870a752ed4b791a73"
+    ),
+    noise!(
+        "sounds/door/fencegate-close.ogg",
+        "doors/sounds/doors_fencegate_close.ogg",
+        10_032,
+        "e4a93ae53cc59a69977e4e027b2b02f3096a591894d93000382adbed0270416c"
+    ),
+    noise!(
+        "sounds/door/fencegate-open.ogg",
+        "doors/sounds/doors_fencegate_open.ogg",
+        8_942,
+        "68334be94edec603b3e7c6f40fb3169d4a25a854452d8b879fd92ccdbd9ac650"
+    ),
+    noise!(
+        "sounds/door/glass-door-close.ogg",
+        "doors/sounds/doors_glass_door_close.ogg",
+        7_289,
+        "0c32629f52b13d8b4c739b8810ba6c51e02513100228b0bd0cf8aebdab57a739"
+    ),
+    noise!(
+        "sounds/door/glass-door-open.ogg",
+        "doors/sounds/doors_glass_door_open.ogg",
+        7_288,
+        "5de408bd6f7c6afe5099dc3fe4727c8aff69342b7b008f231a3dbcc990a109c0"
+    ),
+    noise!(
+        "sounds/door/steel-door-close.ogg",
+        "doors/sounds/doors_steel_door_close.ogg",
+        8_574,
+        "9d3b9c2009de3a39471deda9773bb8a72c0a38d53b0c390cb5685515c05fea83"
+    ),
+    noise!(
+        "sounds/door/steel-door-open.ogg",
+        "doors/sounds/doors_steel_door_open.ogg",
+        5_510,
+        "f77ae9b5590368ae23d2c4b1a1c5d2452c0e18b65961ab112661f90e63670f97"
+    ),
+    noise!(
+        "sounds/door/bar-door-close.ogg",
+        "xpanes/sounds/xpanes_steel_bar_door_close.ogg",
+        17_553,
+        "00ca0ee2bada40de9cfd0edfd7863f3c653914a4e6f5dab6fafb75e0e73badce"
+    ),
+    noise!(
+        "sounds/door/chest-close.ogg",
+        "default/sounds/default_chest_close.ogg",
+        10_768,
+        "a85e68633d074a75e17653cf1ab27882e6156c6b552f73d66b9cf78c1182075d"
+    ),
+    noise!(
+        "sounds/door/chest-open.ogg",
+        "default/sounds/default_chest_open.ogg",
+        11_092,
+        "8680a69592141ffad91f1a3d79980a68412443c416a43af86fc03341582c1352"
+    ),
+    noise!(
+        "sounds/door/break-glass-1.ogg",
+        "default/sounds/default_break_glass.1.ogg",
+        11_130,
+        "fce70466ad16acccc7719b0b1030ced883c0fd77ff978c27b56ba0a7dce1a8a3"
+    ),
+    noise!(
+        "sounds/door/break-glass-2.ogg",
+        "default/sounds/default_break_glass.2.ogg",
+        16_058,
+        "9b8bd9ec4435c830f501acd6bfec8eb3c97de058ba935ff694885642bc79638d"
+    ),
+    noise!(
+        "sounds/door/break-glass-3.ogg",
+        "default/sounds/default_break_glass.3.ogg",
+        12_257,
+        "dea3a98e822bbbf8d5b499cee0c39629a23239f0997694568875dc2e20401067"
+    ),
+    noise!(
+        "sounds/door/dig-choppy-1.ogg",
+        "default/sounds/default_dig_choppy.1.ogg",
+        12_607,
+        "04fbc08a6a1f1c292975022512c70382ba50361b1484142718042aa5b0110c5d"
+    ),
+    noise!(
+        "sounds/door/dig-choppy-2.ogg",
+        "default/sounds/default_dig_choppy.2.ogg",
+        14_134,
+        "33353ac9bde8eca97960baa250e59c8f482f03999b363a9c4dd2baa6fbc7e202"
+    ),
+    noise!(
+        "sounds/door/place-node-hard-1.ogg",
+        "default/sounds/default_place_node_hard.1.ogg",
+        6_578,
+        "16a251fb493a3f58795c0b05aa3d019adc8703bcfd6aaf04f97097414a85517e"
+    ),
+];
