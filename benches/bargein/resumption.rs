@@ -170,10 +170,15 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 18) as i16 - 8_192
         };
-        let reference = Heard { samples: (0..96_000).map(|_| noise()).collect(), ..Heard::default() };
-        let heard = Heard { samples: reference.samples[30_000..60_000].to_vec(), ..Heard::default() };
+        let heard_as = |samples: Vec<i16>| {
+            let mut heard = Heard::default();
+            heard.samples = samples;
+            heard
+        };
+        let reference = heard_as((0..96_000).map(|_| noise()).collect());
+        let heard = heard_as(reference.samples[30_000..60_000].to_vec());
         assert_eq!(find(&heard, 3_000..15_000, &reference, 40_000), Some(33_000));
-        let other = Heard { samples: (0..96_000).map(|_| noise()).collect(), ..Heard::default() };
+        let other = heard_as((0..96_000).map(|_| noise()).collect());
         assert_eq!(find(&heard, 3_000..15_000, &other, 40_000), None);
         assert_eq!(Heard::default().position(Instant::now()), 0);
     }

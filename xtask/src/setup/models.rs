@@ -204,6 +204,7 @@ fn tokens_text(binary: &[u8]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::super::catalog::{LLM, LLM_LARGE, QWEN_LARGE, SPEECH};
+    use super::super::sounds::SOUNDS;
     use super::*;
 
     #[test]
