@@ -166,7 +166,8 @@ impl Run<'_> {
                     Output::Command(Command::Checkpoint { utterance, checkpoint }) => {
                         let Heard::Ended { text, speech, .. } = &case.heard[ended] else { continue };
                         let takes = TRANSCRIPT_AFTER + Duration::from_secs_f64(speech * TRANSCRIPT_PER_SECOND);
-                        let input = Input::Transcript { utterance, text: text.clone(), checkpoint: Some(checkpoint) };
+                        let (text, checkpoint, confidence) = (text.clone(), Some(checkpoint), None);
+                        let input = Input::Transcript { utterance, text, checkpoint, confidence };
                         queue.push((next + takes, input));
                     }
                     Output::Command(Command::Score { score, .. }) => {
