@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use stella_core::{
-    engine::{CloseReason, Review, TurnLimit},
+    engine::{CloseReason, ReplyOptions, Review, TurnLimit},
     id::TurnId,
 };
 use stella_tools::Registry;
@@ -35,6 +35,11 @@ pub trait Agent: Send + Sync + 'static {
         None
     }
 
+    /// How the greeting is said: whether, and how readily, speech interrupts it. Default: as every other reply.
+    fn greeting_options(&self) -> ReplyOptions {
+        ReplyOptions::default()
+    }
+
     /// Whether [`on_user_turn`](Self::on_user_turn) is called. Default false: a reply can then be begun before the user's
     /// turn is certain to have ended, which saves time. The session asks once, when it is built.
     fn reviews_turns(&self) -> bool {
@@ -46,7 +51,7 @@ pub trait Agent: Send + Sync + 'static {
     async fn on_enter(&self, session: &SessionHandle) {
         if let Some(greeting) = self.greeting() {
             // An error means that the conversation is over already.
-            let _ = session.say(greeting).await;
+            let _ = session.say_with(greeting, self.greeting_options()).await;
         }
     }
 
@@ -90,6 +95,7 @@ pub struct UserTurn {
 pub struct BasicAgent {
     instructions: Option<String>,
     greeting: Option<String>,
+    greeting_options: ReplyOptions,
     tools: Registry,
 }
 
@@ -103,6 +109,13 @@ impl BasicAgent {
     #[must_use]
     pub fn greeting(mut self, greeting: impl Into<String>) -> Self {
         self.greeting = Some(greeting.into());
+        self
+    }
+
+    /// Sets how that is said: whether, and how readily, speech interrupts it.
+    #[must_use]
+    pub fn greeting_options(mut self, options: ReplyOptions) -> Self {
+        self.greeting_options = options;
         self
     }
 
@@ -121,6 +134,10 @@ impl Agent for BasicAgent {
 
     fn greeting(&self) -> Option<String> {
         self.greeting.clone()
+    }
+
+    fn greeting_options(&self) -> ReplyOptions {
+        self.greeting_options
     }
 
     fn tools(&self) -> Registry {
