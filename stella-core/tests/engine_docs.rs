@@ -16,7 +16,7 @@ fn defaults() -> BTreeMap<String, String> {
 }
 
 fn insert(name: &str, value: &Value, defaults: &mut BTreeMap<String, String>) {
-    match value.as_object().filter(|fields| !fields.contains_key("secs")) {
+    match value.as_object().filter(|fields| !fields.is_empty() && !fields.contains_key("secs")) {
         Some(fields) => fields.iter().for_each(|(field, value)| insert(&format!("{name}.{field}"), value, defaults)),
         None => {
             defaults.insert(name.to_owned(), text(value));
@@ -35,7 +35,6 @@ fn text(value: &Value) -> String {
         Value::Number(number) => format!("{}", number.as_f64().expect("a number") as f32),
         Value::Null => "none".into(),
         Value::String(text) => text.clone(),
-        Value::Null => "none".to_owned(),
         other => other.to_string(),
     }
 }
