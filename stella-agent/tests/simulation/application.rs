@@ -80,6 +80,7 @@ async fn act(clerk: &Clerk, session: &SessionHandle, dice: &Dice, typed: &Typed)
         interruptible: dice.percent(70),
         remember: dice.percent(90),
         priority: dice.pick(&[Priority::Low, Priority::Normal, Priority::High]),
+        interruptibility: None,
     };
     match dice.between(0..=9) {
         0 | 1 => session.say_with("By the way, we close at six.", options).await,

@@ -97,10 +97,10 @@ fn options(dice: &Dice, reviews: bool) -> Options {
     options.endpointing.wait_incomplete = dice.millis(900..=2_500);
     options.endpointing.transcript_by = dice.millis(300..=2_000);
     options.interruption.enabled = dice.percent(90);
-    options.interruption.hold_after = dice.millis(0..=200);
-    options.interruption.commit_after = dice.millis(300..=900);
+    options.interruption.speaking.hold_after = dice.millis(0..=200);
+    options.interruption.speaking.commit_after = Some(dice.millis(300..=900));
     options.interruption.judge_by = dice.millis(200..=1_200);
-    options.interruption.min_words = dice.between(1..=3) as usize;
+    options.interruption.speaking.min_words = dice.between(1..=3) as usize;
     options.interruption.max_hold = dice.millis(1_200..=5_000);
     options.speculation.enabled = dice.percent(75);
     options.speech.look_ahead = dice.millis(500..=6_000);
