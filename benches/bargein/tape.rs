@@ -36,7 +36,7 @@ impl Heard {
     /// Past the last audible window before a position.
     pub(crate) fn audible_before(&self, position: usize) -> usize {
         let windows = self.samples[..position.min(self.samples.len())].chunks_exact(WINDOW);
-        windows.enumerate().filter(|(_, window)| audible(window)).last().map_or(0, |(n, _)| (n + 1) * WINDOW)
+        windows.enumerate().rfind(|(_, window)| audible(window)).map_or(0, |(n, _)| (n + 1) * WINDOW)
     }
 
     /// The first audible window from a position on.

@@ -125,15 +125,8 @@ async fn a_reading_in_several_utterances_is_understood() {
 async fn understood(gap: f64, at_least: usize) {
     let reading = read(&moonshine(), gap).await;
     let rate = wer(TWO_CITIES, &reading.text());
-    println!(
-        "{} utterances, WER {:.1} %, {} interims, waits {:?}",
-        reading.texts.len(),
-        rate * 100.0,
-        reading.interims,
-        reading.waits
-    );
     assert!(reading.texts.len() >= at_least, "{:?}", reading.texts);
-    assert!(rate <= 0.06, "WER {rate}: {:?}", reading.texts);
+    assert!(rate <= 0.06, "WER {rate}: {:?}, {} interims, waits {:?}", reading.texts, reading.interims, reading.waits);
 }
 
 struct Reading {
