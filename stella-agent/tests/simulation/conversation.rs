@@ -107,7 +107,9 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
         trouble: (plan.trouble.link, plan.trouble.application),
         log: logs.room.clone(),
     };
-    let (agent, agent_state) = watch::channel(AgentState::default());
+    // A channel for each, because those who share one wake in any order.
+    let watches = (0..=plan.people).map(|_| watch::channel(AgentState::default()));
+    let (agent, mut agent_states): (Vec<_>, Vec<_>) = watches.unzip();
     let mut others = vec![
         tokio::spawn(follow(handle.events(), agent, logs.told.clone())),
         tokio::spawn(application::interfere(clerk, handle.clone(), dice("application"), logs.typed.clone())),
@@ -125,7 +127,7 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
             speaker,
             mouth: Arc::new(Mouth::new(zero, speaker, logs.said.clone())),
             events: events.clone(),
-            agent: agent_state.clone(),
+            agent: agent_states.remove(0),
             dice: dice(&format!("user {person}")),
             link_trouble: plan.trouble.link,
             typed: logs.typed.clone(),
@@ -141,7 +143,7 @@ async fn converse(plan: &Plan, beat: impl Fn(u64) + Send + 'static) -> Outcome {
         }
         // Neither does the application do anything any more.
         others[1].abort();
-        let _ = timeout(LONGEST_REPLY, quiet(agent_state)).await;
+        let _ = timeout(LONGEST_REPLY, quiet(agent_states.remove(0))).await;
         rested = Some(zero.elapsed().as_millis() as u64);
     } else {
         sleep_until(zero + plan.length).await;
@@ -263,14 +265,18 @@ async fn finished(
 /// Tells the users what the agent does, and notes what became of the messages.
 async fn follow(
     mut events: broadcast::Receiver<SessionEvent>,
-    agent: watch::Sender<AgentState>,
+    agents: Vec<watch::Sender<AgentState>>,
     told: Arc<Mutex<Vec<String>>>,
 ) {
     let typed = |source: &Source| matches!(source, Source::Message(_));
     loop {
         match events.recv().await {
             Ok(SessionEvent::Conversation { event, .. }) => match event {
-                Event::AgentState(state) => drop(agent.send_replace(state)),
+                Event::AgentState(state) => {
+                    for agent in &agents {
+                        agent.send_replace(state);
+                    }
+                }
                 Event::TurnCommitted { parts, .. } => {
                     let texts = parts.into_iter().filter(|part| typed(&part.source)).map(|part| part.text);
                     told.lock().extend(texts);
