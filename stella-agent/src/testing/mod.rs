@@ -1,5 +1,5 @@
 //! For tests: a transport in memory, a recording in memory, and the clock of the scripted providers in
-//! [`stella_core::testing`](stella_core::testing). All of it works in tokio's paused time.
+//! [`stella_core::testing`]. All of it works in tokio's paused time.
 
 mod fake_transport;
 mod tape;
