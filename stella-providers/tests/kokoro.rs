@@ -90,7 +90,7 @@ async fn is_understood() {
         ("Hello there, how can I help you today?", "hello there how can i help you today", 0.0),
         ("Well, it is sunny today. Do you want to know more?", "well it is sunny today do you want to know more", 0.1),
         ("**Sure!** Dr. Smith will see you at 5:30pm.", "sure dr smith will see you at 5 30 pm", 0.2),
-        ("The old radio needs WiFi, Kubernetes and a blorp.", "the old radio needs wifi kubernetes and a blorp", 0.4),
+        ("The old radio needs WiFi, Kubernetes and a blorp.", "the old radio needs wi fi kubernetes and a blorp", 0.4),
     ] {
         let (audio, parts, first) = speak(&tts, text).await;
         let heard = hear(&stt, &audio).await;
