@@ -25,6 +25,7 @@ use clap::Parser;
 use stella_benches::{
     figures::{Figure, Report},
     machine::{Machine, load},
+    program,
 };
 use stella_providers::runtime::Cache;
 
@@ -62,28 +63,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .init();
-    let run = || -> Result<()> {
-        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-        let result = runtime.block_on(async {
-            tokio::select! {
-                result = tokio::time::timeout(ALL_BY, run(&args)) => result.context("the benchmark takes too long")?,
-                () = stella_agent::shutdown_requested() => anyhow::bail!("stopped"),
-            }
-        });
-        runtime.shutdown_timeout(Duration::from_millis(100));
-        result
-    };
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(ALL_BY, run(&args))
 }
 
 async fn run(args: &Args) -> Result<()> {
