@@ -65,7 +65,6 @@ impl Default for Cache {
     }
 }
 
-#[cfg(any(feature = "moonshine", feature = "kokoro"))]
 /// Reads a file that belongs to a model.
 pub(crate) fn read(provider: &'static str, file: &Path) -> Result<Vec<u8>, ProviderError> {
     std::fs::read(file).map_err(|error| damaged(provider, file, error))

@@ -9,7 +9,13 @@ use ort::{environment::Environment, session::Session};
 use parking_lot::Mutex;
 use stella_core::error::ProviderError;
 
-use super::{Cache, cache::damaged, library, queue::Slots};
+use super::{
+    Cache,
+    cache::{damaged, read},
+    exposed::Exposed,
+    library,
+    queue::Slots,
+};
 
 /// How a model is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +37,7 @@ pub struct Model {
     provider: &'static str,
     path: PathBuf,
     options: ModelOptions,
+    exposed: Option<Exposed>,
     environment: Environment,
     /// Sessions not in use. `ort` runs a session for one caller at a time, so there is one for each concurrent run, made
     /// when it is first needed.
@@ -44,7 +51,7 @@ impl fmt::Debug for Model {
     }
 }
 
-type Registry = HashMap<(PathBuf, ModelOptions), Weak<Model>>;
+type Registry = HashMap<(PathBuf, ModelOptions, Option<Exposed>), Weak<Model>>;
 static LOADED: Mutex<Option<Registry>> = Mutex::new(None);
 
 impl Model {
@@ -59,19 +66,32 @@ impl Model {
         file: PathBuf,
         options: ModelOptions,
     ) -> Result<Arc<Self>, ProviderError> {
+        Self::load_exposing(cache, provider, file, options, None)
+    }
+
+    /// As [`load`](Self::load), with a tensor inside the model as one more output. The file is then read into memory
+    /// instead of by onnxruntime.
+    pub(crate) fn load_exposing(
+        cache: &Cache,
+        provider: &'static str,
+        file: PathBuf,
+        options: ModelOptions,
+        exposed: Option<Exposed>,
+    ) -> Result<Arc<Self>, ProviderError> {
         let options = ModelOptions { threads: options.threads.max(1), concurrency: options.concurrency.max(1) };
         let mut registry = LOADED.lock();
         let registry = registry.get_or_insert_default();
-        let key = (file, options);
+        let key = (file, options, exposed);
         if let Some(model) = registry.get(&key).and_then(Weak::upgrade) {
             return Ok(model);
         }
         let environment = library::environment(cache)?;
-        let first = open(&environment, provider, &key.0, options)?;
+        let first = open(&environment, provider, &key.0, options, exposed)?;
         let model = Arc::new(Self {
             provider,
             path: key.0.clone(),
             options,
+            exposed,
             environment,
             idle: Mutex::new(vec![first]),
             slots: Arc::new(Slots::new(options.concurrency)),
@@ -101,7 +121,7 @@ impl Model {
         let idle = self.idle.lock().pop();
         let mut session = match idle {
             Some(session) => session,
-            None => open(&self.environment, self.provider, &self.path, self.options)?,
+            None => open(&self.environment, self.provider, &self.path, self.options, self.exposed)?,
         };
         let result = work(&mut session);
         self.idle.lock().push(session);
@@ -114,18 +134,31 @@ fn open(
     provider: &'static str,
     path: &Path,
     options: ModelOptions,
+    exposed: Option<Exposed>,
 ) -> Result<Session, ProviderError> {
     if !path.exists() {
         return Err(damaged(provider, path, "no such file"));
     }
+    let bytes = exposed.map(|exposed| with_appendix(provider, path, exposed)).transpose()?;
     let builder = || -> ort::Result<Session> {
         let mut builder = Session::builder(environment)?
             .with_intra_threads(options.threads)?
             .with_inter_threads(1)?
             .with_intra_op_spinning(false)?;
-        builder.commit_from_file(path)
+        match &bytes {
+            Some(bytes) => builder.commit_from_memory(bytes),
+            None => builder.commit_from_file(path),
+        }
     };
     builder().map_err(|error| damaged(provider, path, error))
+}
+
+/// The bytes of the model with one more output.
+fn with_appendix(provider: &'static str, path: &Path, exposed: Exposed) -> Result<Vec<u8>, ProviderError> {
+    let (mut bytes, appendix) = (read(provider, path)?, exposed.appendix());
+    bytes.reserve_exact(appendix.len());
+    bytes.extend(appendix);
+    Ok(bytes)
 }
 
 /// An error of onnxruntime while a model runs.
