@@ -4,10 +4,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::traced::Traced;
+
 /// A part of a sentence that is spoken in one run of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Clause {
-    pub(super) phonemes: String,
+    pub(super) phonemes: Traced,
     /// Silence after it, from its last punctuation mark, at natural pace.
     pub(super) pause: Duration,
 }
@@ -44,7 +46,7 @@ impl Cutter {
     }
 
     /// The clauses of a sentence, which follows the sentences given before.
-    pub(super) fn split(&mut self, phonemes: &str) -> VecDeque<Clause> {
+    pub(super) fn split(&mut self, phonemes: &Traced) -> VecDeque<Clause> {
         let mut clauses = VecDeque::new();
         let mut rest = phonemes.trim();
         while !rest.is_empty() {
@@ -55,7 +57,7 @@ impl Cutter {
             if clause.chars().any(char::is_alphabetic) {
                 let pause = pause(clause);
                 self.took(clause.chars().count() as f32, pause.as_secs_f32() * PER_SECOND);
-                clauses.push_back(Clause { phonemes: clause.to_owned(), pause });
+                clauses.push_back(Clause { phonemes: phonemes.part(clause), pause });
             }
             rest = next.trim_start();
         }
@@ -140,7 +142,7 @@ mod tests {
 
     fn texts(phonemes: &str, cost: f32) -> Vec<String> {
         let mut cutter = Cutter::new(cost, Duration::from_secs(1));
-        cutter.split(phonemes).into_iter().map(|clause| clause.phonemes).collect()
+        cutter.split(&Traced::new(phonemes)).into_iter().map(|clause| clause.phonemes.to_string()).collect()
     }
 
     #[test]
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn pauses_follow_the_punctuation() {
         let clause = |text| {
-            let first = Cutter::new(0.5, Duration::from_secs(1)).split(text).pop_front();
+            let first = Cutter::new(0.5, Duration::from_secs(1)).split(&Traced::new(text)).pop_front();
             first.map(|clause| clause.pause.as_millis())
         };
         assert_eq!(clause("hˈI."), Some(280));

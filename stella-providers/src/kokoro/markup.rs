@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
+
+use super::traced::Traced;
 
 /// Code blocks, images and links, and HTML tags.
 static FENCE: LazyLock<Regex> = LazyLock::new(|| compile(r"(?s)```.*?(?:```|\z)"));
@@ -15,6 +17,7 @@ static RULE: LazyLock<Regex> = LazyLock::new(|| compile(r"(?m)^[ \t]*[-*_=|: \t]
 /// Marks around words.
 static STRONG: LazyLock<Regex> = LazyLock::new(|| compile(r"\*{1,3}([^\s*](?:[^*\n]*[^\s*])?)\*{1,3}"));
 static UNDER: LazyLock<Regex> = LazyLock::new(|| compile(r"\b_{1,3}([^\s_](?:[^_\n]*[^\s_])?)_{1,3}\b"));
+static STRUCK: LazyLock<Regex> = LazyLock::new(|| compile("~~"));
 
 /// A pattern written in this crate.
 pub(super) fn compile(pattern: &str) -> Regex {
@@ -23,17 +26,19 @@ pub(super) fn compile(pattern: &str) -> Regex {
 }
 
 /// The words of `text`, its lines kept.
-pub(super) fn strip(text: &str) -> String {
-    let text = FENCE.replace_all(text, "\n");
-    let text = LINK.replace_all(&text, "$1");
-    let text = TAG.replace_all(&text, "");
-    let text = RULE.replace_all(&text, "");
-    let text = START.replace_all(&text, "");
-    let text = ITEM.replace_all(&text, "$1: ");
-    let text = STRONG.replace_all(&text, "$1");
-    let text = UNDER.replace_all(&text, "$1");
-    let text = text.replace("~~", "");
-    text.chars().filter(|&character| !is_picture(character)).map(plain).collect()
+pub(super) fn strip(text: &str) -> Traced {
+    let nothing = |_: &Captures<'_>| String::new();
+    let text = Traced::new(text)
+        .replace(&FENCE, |_| "\n".to_owned())
+        .unwrap(&LINK)
+        .replace(&TAG, nothing)
+        .replace(&RULE, nothing)
+        .replace(&START, nothing)
+        .replace(&ITEM, |found| format!("{}: ", &found[1]))
+        .unwrap(&STRONG)
+        .unwrap(&UNDER)
+        .replace(&STRUCK, nothing);
+    text.map(|character| (!is_picture(character)).then(|| plain(character)))
 }
 
 /// Characters that stand for others here.
@@ -68,7 +73,7 @@ mod tests {
             ("snake_case_name and 2 * 3 * 4", "snake_case_name and 2 * 3 * 4"),
             ("<b>Hi</b> 👋🏽 there ❤️", "Hi  there "),
         ] {
-            assert_eq!(strip(text), words);
+            assert_eq!(*strip(text), *words);
         }
     }
 }

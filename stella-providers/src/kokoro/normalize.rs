@@ -1,6 +1,6 @@
 //! Turns written text into words that can be pronounced: numbers, times, units, abbreviations, addresses. Pure.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{ops::Range, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
@@ -8,6 +8,7 @@ use super::{
     letters,
     markup::{self, compile},
     numbers::{cardinal, digits, number, ordinal, plural, year},
+    traced::Traced,
 };
 
 const MONTHS: [&str; 12] = [
@@ -175,13 +176,14 @@ patterns! {
     DASH r"\s+[-–—]+\s+|--+|—";
     FILE r"(\w)\.([a-z]{1,5})\b";
     INITIALS r"\b((?:[A-Za-z]\.){2,})(\s*$)?";
+    SPACE r"\s+";
 }
 
 /// The sentences of `text` in words to be pronounced, with their punctuation. Empty if there is nothing to say.
-pub(super) fn sentences(text: &str) -> Vec<String> {
+pub(super) fn sentences(text: &str) -> Vec<Traced> {
     let text = markup::strip(text);
-    let lines = text.lines().map(|line| words(line.trim())).filter(|line| line.chars().any(char::is_alphanumeric));
-    lines.flat_map(|line| split(&line)).collect()
+    let lines = text.lines().map(|line| words(text.part(line.trim())));
+    lines.filter(|line| line.chars().any(char::is_alphanumeric)).flat_map(|line| split(&line)).collect()
 }
 
 type Rule = (&'static LazyLock<Regex>, fn(&Captures<'_>) -> String);
@@ -222,28 +224,25 @@ const RULES: &[Rule] = &[
     (&FILE, |found| format!("{} dot {}", &found[1], &found[2])),
 ];
 
-fn words(line: &str) -> String {
-    let mut line: String = line.chars().map(fold).collect();
+fn words(line: Traced) -> Traced {
+    let mut line = line.map(|character| Some(fold(character)));
     for (name, spoken) in NAMES {
-        line = whole_words(&line, name, spoken);
+        line = whole_words(line, name, spoken);
     }
     for (short, long) in ABBREVIATIONS {
-        line = expand(&line, short, long);
+        line = expand(line, short, long);
     }
     for (pattern, spoken) in RULES {
-        if let Cow::Owned(changed) = pattern.replace_all(&line, spoken) {
-            line = changed;
-        }
+        line = line.replace(pattern, spoken);
     }
-    let mut spaced = String::with_capacity(line.len());
-    for character in line.chars() {
+    let signs = line.char_indices().filter_map(|(at, character)| {
+        let range = at..at + character.len_utf8();
         match SIGNS.iter().find(|(sign, _)| *sign == character) {
-            Some((_, name)) => spaced.extend([" ", name, " "]),
-            None if is_spoken(character) => spaced.push(character),
-            None => spaced.push(' '),
+            Some((_, name)) => Some((range, format!(" {name} "))),
+            None => (!is_spoken(character)).then(|| (range, " ".to_owned())),
         }
-    }
-    tidy(&spaced)
+    });
+    tidy(&line.edit(signs))
 }
 
 /// A letter without its accent; the lexicon has "cafe", not "café".
@@ -268,45 +267,38 @@ fn is_spoken(character: char) -> bool {
 }
 
 /// Replaces `name` where it is not part of a longer word.
-fn whole_words(text: &str, name: &str, spoken: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(name) {
-        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
-        result.push_str(before);
-        let inside = result.ends_with(char::is_alphanumeric)
+fn whole_words(text: Traced, name: &str, spoken: &str) -> Traced {
+    edit_each(text, name, |before, after| {
+        let inside = before.ends_with(char::is_alphanumeric)
             && name.starts_with(|c: char| c.is_alphanumeric() || c == '.')
             || after.starts_with(char::is_alphanumeric);
-        result.push_str(if inside { name } else { spoken });
-        rest = after;
-    }
-    result + rest
+        (!inside).then(|| spoken.to_owned())
+    })
 }
 
 /// Writes an abbreviation out. A period that also ends the sentence is kept.
-fn expand(text: &str, short: &str, long: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(short) {
-        let after = &rest[at + short.len()..];
-        result.push_str(&rest[..at]);
+fn expand(text: Traced, short: &str, long: &str) -> Traced {
+    edit_each(text, short, |before, after| {
         let time = matches!(long, "AM" | "PM");
-        if result.ends_with(|c: char| c.is_alphabetic() || c == '.' || (c.is_numeric() && !time)) {
-            result.push_str(short);
-        } else {
-            if time && result.ends_with(char::is_numeric) {
-                result.push(' ');
-            }
-            result.push_str(long);
-            let ends = short.ends_with(['c', 'm', '.']) && !long.starts_with(['M', 'D', 'P']) || time;
-            let next = after.trim_start();
-            if next.is_empty() || (ends && next.len() < after.len() && next.starts_with(char::is_uppercase)) {
-                result.push('.');
-            }
+        if before.ends_with(|c: char| c.is_alphabetic() || c == '.' || (c.is_numeric() && !time)) {
+            return None;
         }
-        rest = after;
-    }
-    result + rest
+        let space = if time && before.ends_with(char::is_numeric) { " " } else { "" };
+        let ends = short.ends_with(['c', 'm', '.']) && !long.starts_with(['M', 'D', 'P']) || time;
+        let next = after.trim_start();
+        let period = next.is_empty() || (ends && next.len() < after.len() && next.starts_with(char::is_uppercase));
+        Some(format!("{space}{long}{}", if period { "." } else { "" }))
+    })
+}
+
+/// Replaces what `find` matches by what `new` makes of the text before and behind it, if anything.
+fn edit_each(text: Traced, find: &str, new: impl Fn(&str, &str) -> Option<String>) -> Traced {
+    let edits = text.match_indices(find).filter_map(|(at, found)| {
+        let range: Range<usize> = at..at + found.len();
+        Some((range.clone(), new(&text[..range.start], &text[range.end..])?))
+    });
+    let edits: Vec<_> = edits.collect();
+    if edits.is_empty() { text } else { text.edit(edits) }
 }
 
 fn initials(found: &Captures<'_>) -> String {
@@ -419,20 +411,17 @@ fn unit(found: &Captures<'_>) -> String {
 }
 
 /// Single spaces, none before a mark.
-fn tidy(text: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        let mark = word.starts_with(['.', ',', ';', ':', '!', '?', '…', ')', '”']);
-        if !result.is_empty() && !mark {
-            result.push(' ');
-        }
-        result.push_str(word);
-    }
-    result
+fn tidy(text: &Traced) -> Traced {
+    let text = text.part(text.trim());
+    let spaces = SPACE.find_iter(&text).map(|space| {
+        let mark = text[space.end()..].starts_with(['.', ',', ';', ':', '!', '?', '…', ')', '”']);
+        (space.range(), if mark { "" } else { " " })
+    });
+    text.edit(spaces)
 }
 
 /// Cuts after `.`, `!`, `?` and `…` where a new sentence follows.
-fn split(line: &str) -> Vec<String> {
+fn split(line: &Traced) -> Vec<Traced> {
     let mut sentences = Vec::new();
     let mut start = 0;
     for (at, _) in line.match_indices(' ') {
@@ -444,11 +433,11 @@ fn split(line: &str) -> Vec<String> {
         });
         let next = after.trim_start_matches(['"', '“', '(', '\'']);
         if ended.ends_with(['.', '!', '?', '…']) && !initial && !next.starts_with(char::is_lowercase) {
-            sentences.push(before.to_owned());
+            sentences.push(line.slice(start..at));
             start = at + 1;
         }
     }
-    sentences.push(line[start..].to_owned());
+    sentences.push(line.slice(start..line.len()));
     sentences.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
     sentences
 }
@@ -458,7 +447,8 @@ mod tests {
     use super::*;
 
     fn check(text: &str, spoken: &str) {
-        assert_eq!(sentences(text).join(" | "), spoken, "{text}");
+        let sentences: Vec<String> = sentences(text).iter().map(|sentence| sentence.to_string()).collect();
+        assert_eq!(sentences.join(" | "), spoken, "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, path::Path};
 use misaki_rs::{Fallback, G2P, Language, fallback::FallbackError};
 use stella_core::error::ProviderError;
 
-use super::{NAME, letters};
+use super::{NAME, letters, traced::Traced};
 use crate::runtime::{damaged, read};
 
 /// English as it is spoken in America or in Britain.
@@ -46,12 +46,29 @@ impl Pronouncer {
         Self(G2P::with_fallback(language, Some(Box::new(Rules))))
     }
 
-    /// The phonemes of normalised text, punctuation and spaces included.
-    pub(super) fn pronounce(&self, text: &str) -> Result<String, ProviderError> {
-        let (phonemes, _) =
-            self.0.g2p(text).map_err(|error| ProviderError::Internal { provider: NAME, source: Box::new(error) })?;
-        let known: String = phonemes.chars().filter(|&phoneme| phoneme != UNKNOWN).collect();
-        Ok(known.split_whitespace().collect::<Vec<_>>().join(" "))
+    /// The phonemes of a normalised sentence, punctuation and single spaces included.
+    pub(super) fn pronounce(&self, sentence: &Traced) -> Result<Traced, ProviderError> {
+        let (_, tokens) = self
+            .0
+            .g2p(sentence)
+            .map_err(|error| ProviderError::Internal { provider: NAME, source: Box::new(error) })?;
+        let mut phonemes = Traced::default();
+        let mut at = 0;
+        for token in tokens {
+            // The texts of the tokens and the spaces behind them are the sentence.
+            let start = sentence[at..].find(&token.text).map(|skipped| at + skipped);
+            let range = start.map_or(at..at, |start| start..start + token.text.len());
+            let origin = sentence.origin(range.clone());
+            let spoken = token.phonemes.as_deref().unwrap_or_default().chars().chain(token.whitespace.chars());
+            for phoneme in spoken.map(|phoneme| if phoneme.is_whitespace() { ' ' } else { phoneme }) {
+                let doubled = phoneme == ' ' && (phonemes.is_empty() || phonemes.ends_with(' '));
+                if phoneme != UNKNOWN && !doubled {
+                    phonemes.push(phoneme, origin.clone());
+                }
+            }
+            at = range.end;
+        }
+        Ok(phonemes.part(phonemes.trim_end()))
     }
 }
 
@@ -71,6 +88,11 @@ impl Alphabet {
         });
         let numbers: HashMap<_, _> = numbers.collect();
         if numbers.is_empty() { Err(damaged(NAME, file, "it has no object \"vocab\"")) } else { Ok(Self(numbers)) }
+    }
+
+    /// `phonemes` without the characters the network does not know.
+    pub(super) fn known(&self, phonemes: &Traced) -> Traced {
+        phonemes.map(|phoneme| self.0.contains_key(&phoneme).then_some(phoneme))
     }
 
     /// The numbers of `phonemes`; characters the network does not know are left out.
