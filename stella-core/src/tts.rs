@@ -40,7 +40,7 @@ impl TtsRequest {
     }
 }
 
-/// When a word of the text is spoken.
+/// When a word of the text is spoken. A word that takes long to say, such as a telephone number, may come in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordTime {
     /// Bytes of the word in [`TtsRequest::text`].

@@ -45,6 +45,11 @@ async fn speed_changes_the_length() {
 }
 
 #[tokio::test]
+async fn words_lie_in_text_and_audio() {
+    contract::words_lie_in_text_and_audio(&kokoro()).await;
+}
+
+#[tokio::test]
 async fn syntheses_do_not_mix() {
     contract::syntheses_do_not_mix(&kokoro()).await;
 }

@@ -1,7 +1,8 @@
 //! Speech synthesis by Kokoro-82M (English), without a server.
 //!
 //! A text is made plain words ([`Tts`] callers may send numbers, links, even Markdown), the words become phonemes, and
-//! the network speaks them clause by clause, so that the first is heard while the next is made.
+//! the network speaks them clause by clause, so that the first is heard while the next is made. The network also says how
+//! long each phoneme lasts; as every phoneme knows the characters it was made from, that gives the times of the words.
 
 mod clauses;
 mod cost;
@@ -10,10 +11,14 @@ mod markup;
 mod network;
 mod normalize;
 mod numbers;
+mod pairing;
 mod phonemes;
 mod sound;
 mod stream;
+mod times;
+mod traced;
 mod voice;
+mod words;
 
 use std::sync::{Arc, OnceLock};
 
@@ -102,7 +107,8 @@ impl Kokoro {
     pub fn load_on(cache: &Cache, pool: InferencePool, options: KokoroOptions) -> Result<Self, ProviderError> {
         let concurrency = options.concurrency.unwrap_or_else(|| pool.workers().saturating_sub(1)).max(1);
         let running = ModelOptions { threads: options.threads, concurrency };
-        let model = Model::load(cache, NAME, cache.model(FOLDER, "kokoro-v1.0.int8.onnx"), running)?;
+        let file = cache.model(FOLDER, "kokoro-v1.0.int8.onnx");
+        let model = Model::load_exposing(cache, NAME, file, running, Some(network::DURATIONS))?;
         let alphabet = Alphabet::read(&cache.model(FOLDER, "vocab.json"))?;
         let voices = Voices::new(cache);
         let (american, british) = (OnceLock::new(), OnceLock::new());
@@ -148,8 +154,7 @@ impl Tts for Kokoro {
     }
 
     fn capabilities(&self) -> TtsCapabilities {
-        // The exported model gives no durations, so times of words would be guesses.
-        TtsCapabilities { streaming: true, word_times: false }
+        TtsCapabilities { streaming: true, word_times: true }
     }
 
     fn format(&self) -> AudioFormat {

@@ -1,5 +1,7 @@
 //! From the network's sound to what is played. Pure.
 
+use std::ops::Range;
+
 /// Loudness of 5 ms, as part of full scale, from which there is sound: -46 dB.
 const AUDIBLE: f32 = 0.005;
 /// Samples looked at together: 5 ms.
@@ -13,13 +15,21 @@ const FADE: usize = 60;
 /// Highest peak let through; above it the whole clause is made quieter.
 const PEAK: f32 = 0.98;
 
-/// Cuts the silence around the sound, keeps the peak in range and appends `pause` samples of silence. Empty if there is
-/// no sound at all.
-pub(super) fn finish(mut audio: Vec<f32>, pause: usize) -> Vec<i16> {
+/// What is played of a clause.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sound {
+    /// The speech and the pause behind it. Empty if there was no sound at all.
+    pub(super) samples: Vec<i16>,
+    /// Which samples of the network's sound are the speech.
+    pub(super) kept: Range<usize>,
+}
+
+/// Cuts the silence around the sound, keeps the peak in range and appends `pause` samples of silence.
+pub(super) fn finish(mut audio: Vec<f32>, pause: usize) -> Sound {
     let audible = |step: &[f32]| (step.iter().map(|s| s * s).sum::<f32>() / step.len() as f32).sqrt() >= AUDIBLE;
     let steps = || audio.chunks(STEP);
     let (Some(first), Some(last)) = (steps().position(audible), steps().rposition(audible)) else {
-        return Vec::new();
+        return Sound::default();
     };
     let start = (first * STEP).saturating_sub(LEAD);
     let end = ((last + 1) * STEP + TRAIL).min(audio.len());
@@ -35,7 +45,7 @@ pub(super) fn finish(mut audio: Vec<f32>, pause: usize) -> Vec<i16> {
         (sample * gain * fade * 32_767.0).round() as i16
     }));
     samples.resize(length + pause, 0);
-    samples
+    Sound { samples, kept: start..end }
 }
 
 #[cfg(test)]
@@ -46,15 +56,16 @@ mod tests {
     fn silence_around_the_sound_is_cut_and_the_pause_appended() {
         let mut audio = vec![0.0; 12_000];
         audio[4_800..7_200].fill(0.5);
-        let samples = finish(audio, 480);
+        let Sound { samples, kept } = finish(audio, 480);
+        assert_eq!(kept, 4_800 - LEAD..7_200 + TRAIL);
         assert_eq!(samples.len(), LEAD + 2_400 + TRAIL + 480);
         assert!(samples[samples.len() - 480..].iter().all(|&sample| sample == 0));
     }
 
     #[test]
     fn too_loud_is_made_quieter_and_silence_is_nothing() {
-        let samples = finish(vec![3.0; 2_400], 0);
+        let samples = finish(vec![3.0; 2_400], 0).samples;
         assert!(samples.iter().all(|sample| sample.unsigned_abs() <= 32_112));
-        assert!(finish(vec![0.0001; 2_400], 480).is_empty());
+        assert!(finish(vec![0.0001; 2_400], 480).samples.is_empty());
     }
 }

@@ -54,19 +54,40 @@ pub async fn speed_changes_the_length(tts: &dyn Tts) {
     assert!(lengths[1] * 3 < lengths[0] * 2, "{lengths:?} samples at half and twice the pace");
 }
 
-/// Synthesiser: says when words are spoken. The words lie in the text and in the audio, both in order.
+/// Synthesiser: says when words are spoken. Every letter and digit of the text is in one word, numbers and abbreviations
+/// included, whose time comes before its audio. Words lie in text and audio, in the order of both, and do not overlap.
 pub async fn words_lie_in_text_and_audio(tts: &dyn Tts) {
     assert!(tts.capabilities().word_times, "the synthesiser gives no times of words");
-    let text = "Times are given for words.";
-    let events = speak(tts, TtsRequest::new(text)).await;
-    let total = samples(&events);
-    let (mut byte, mut sample) = (0, 0);
-    for word in events.iter().filter_map(words).flatten() {
-        assert!(text.get(word.text.clone()).is_some_and(|word| !word.is_empty()), "{word:?}");
-        assert!(word.text.start >= byte && word.samples.start >= sample && word.samples.end <= total, "{word:?}");
-        (byte, sample) = (word.text.end, word.samples.start);
+    for text in [
+        "Times are given for words.",
+        "Well, that\u{2019}s $5.20 for 3 cups, at 5:30 pm: **caf\u{e9}** & more. Is it? Yes, on May 1st.",
+    ] {
+        let events = speak(tts, TtsRequest::new(text)).await;
+        let total = samples(&events);
+        let (mut byte, mut sample, mut given) = (0, 0, 0);
+        let mut timed = Vec::new();
+        for event in &events {
+            let words = match event {
+                TtsEvent::Audio(frame) => {
+                    given += frame.len();
+                    continue;
+                }
+                TtsEvent::Words(words) => words,
+            };
+            for word in words {
+                assert!(text.get(word.text.clone()).is_some_and(|word| !word.is_empty()), "{word:?} of {text:?}");
+                assert!(word.text.start >= byte, "{word:?} overlaps bytes before {byte}");
+                assert!(word.samples.start >= sample, "{word:?} overlaps samples before {sample}");
+                assert!(!word.samples.is_empty() && word.samples.end <= total, "{word:?} of {total} samples");
+                assert!(word.samples.start >= given, "{word:?} comes after {given} samples");
+                (byte, sample) = (word.text.end, word.samples.end);
+                timed.push(word.text.clone());
+            }
+        }
+        for (at, letter) in text.char_indices().filter(|(_, character)| character.is_alphanumeric()) {
+            assert!(timed.iter().any(|time| time.contains(&at)), "{letter:?} at {at} of {text:?} has no time");
+        }
     }
-    assert!(byte > 0, "no word");
 }
 
 /// Syntheses that run at once do not mix: each gives what it gives alone, give or take a tenth of its length.
@@ -113,11 +134,4 @@ fn samples(events: &[TtsEvent]) -> u64 {
         TtsEvent::Words(_) => None,
     });
     audio.sum()
-}
-
-fn words(event: &TtsEvent) -> Option<&Vec<crate::tts::WordTime>> {
-    match event {
-        TtsEvent::Words(words) => Some(words),
-        TtsEvent::Audio(_) => None,
-    }
 }
