@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use super::{
     RoomOptions,
     audio::RoomInput,
-    chat,
+    chat::{self, FromStrangers},
     people::{People, is_voice, may_talk},
 };
 use crate::transport::{Participant, TransportEvent};
@@ -29,7 +29,16 @@ pub(super) struct Pump {
     /// When the conversation ends, unless somebody comes back.
     alone_until: Option<Instant>,
     /// Messages that are being typed in.
-    reading: JoinSet<Option<(SpeakerId, String)>>,
+    reading: JoinSet<Option<Message>>,
+    strangers: FromStrangers,
+}
+
+/// What somebody typed.
+struct Message {
+    from: ParticipantIdentity,
+    /// The number of the sender when the message began; somebody whom the server has not told of yet has none.
+    speaker: Option<SpeakerId>,
+    text: String,
 }
 
 /// Whether somebody can hear the agent.
@@ -47,7 +56,7 @@ struct Gone;
 
 enum Wake {
     Event(Option<RtcEvent>),
-    Typed(Option<(SpeakerId, String)>),
+    Typed(Option<Message>),
     Timer,
 }
 
@@ -68,6 +77,7 @@ impl Pump {
             audience: Audience::None,
             alone_until: None,
             reading: JoinSet::new(),
+            strangers: FromStrangers::default(),
         }
     }
 
@@ -84,7 +94,7 @@ impl Pump {
             let result = match wake {
                 Wake::Event(Some(event)) => self.event(event).await,
                 Wake::Event(None) => self.close(CloseReason::Disconnected).await,
-                Wake::Typed(Some((speaker, text))) => self.typed(speaker, text).await,
+                Wake::Typed(Some(message)) => self.read(message).await,
                 Wake::Typed(None) => Ok(()),
                 Wake::Timer => self.timer().await,
             };
@@ -140,6 +150,7 @@ impl Pump {
     }
 
     async fn joined(&mut self, participant: &ParticipantInfo) -> Result<(), Gone> {
+        let early = self.strangers.take(&participant.identity);
         if !may_talk(participant.kind) {
             return Ok(());
         }
@@ -150,7 +161,11 @@ impl Pump {
         }
         let participant =
             Participant { identity: participant.identity.as_str().to_owned(), name: participant.name.clone() };
-        self.send(TransportEvent::Joined { speaker, participant }).await
+        self.send(TransportEvent::Joined { speaker, participant }).await?;
+        for text in early {
+            self.typed(speaker, text).await?;
+        }
+        Ok(())
     }
 
     async fn left(&mut self, identity: &ParticipantIdentity, reason: DisconnectReason) -> Result<(), Gone> {
@@ -212,8 +227,23 @@ impl Pump {
         if reader.info().topic != chat::TOPIC {
             return;
         }
-        let Some(speaker) = self.people.speaker(&reader.info().from) else { return };
-        self.reading.spawn(async move { chat::read(reader).await.map(|text| (speaker, text)) });
+        let from = reader.info().from.clone();
+        let speaker = self.people.speaker(&from);
+        if speaker.is_none() && self.session.remotes().iter().any(|r| r.identity == from && !may_talk(r.kind)) {
+            return;
+        }
+        self.reading.spawn(async move { chat::read(reader).await.map(|text| Message { from, speaker, text }) });
+    }
+
+    async fn read(&mut self, message: Message) -> Result<(), Gone> {
+        let Message { from, speaker, text } = message;
+        match speaker.or_else(|| self.people.speaker(&from)) {
+            Some(speaker) => self.typed(speaker, text).await,
+            None => {
+                self.strangers.keep(from, text);
+                Ok(())
+            }
+        }
     }
 
     async fn typed(&mut self, speaker: SpeakerId, text: String) -> Result<(), Gone> {
@@ -251,11 +281,13 @@ impl Pump {
 
 fn close_reason(reason: DisconnectReason) -> CloseReason {
     match reason {
-        DisconnectReason::ClientInitiated
-        | DisconnectReason::RoomDeleted
-        | DisconnectReason::RoomClosed
-        | DisconnectReason::ParticipantRemoved => CloseReason::Application,
-        DisconnectReason::UserUnavailable | DisconnectReason::UserRejected => CloseReason::UserLeft,
+        DisconnectReason::ClientInitiated | DisconnectReason::RoomDeleted | DisconnectReason::ParticipantRemoved => {
+            CloseReason::Application
+        }
+        // The server closes a room when all people have left it.
+        DisconnectReason::RoomClosed | DisconnectReason::UserUnavailable | DisconnectReason::UserRejected => {
+            CloseReason::UserLeft
+        }
         DisconnectReason::DuplicateIdentity => CloseReason::Error(reason.to_string()),
         _ => CloseReason::Disconnected,
     }
