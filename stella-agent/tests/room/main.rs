@@ -1,17 +1,23 @@
 //! The agent in a real room, talked to by a client on the official SDK.
 
 mod caller;
-mod rig;
+#[path = "../peer/mod.rs"]
+mod peer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use rig::Rig;
+use caller::speak;
+use peer::rig::{ANSWER, HEARD, Rig};
 use serde_json::Value;
-use stella_core::engine::CloseReason;
+use stella_core::{engine::CloseReason, testing::scripted::EnergyVad};
 
 const GREETING: &str = "Hello, I am a scripted agent. How can I help you today?";
 const LONG_GREETING: &str = "This greeting goes on for a very long time, because somebody is going to interrupt it, and \
                              that takes a while, so it tells you about the weather, the news, the traffic, and the sports.";
+
+async fn rig(greeting: &str) -> Rig {
+    Rig::start(greeting, Arc::new(EnergyVad::default()), caller::join).await
+}
 
 fn is_final(event: &Value) -> bool {
     event["attributes"]["lk.transcription_final"] == "true"
@@ -19,18 +25,18 @@ fn is_final(event: &Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_greeted_and_answered() {
-    let mut rig = Rig::start(GREETING).await;
+    let mut rig = rig(GREETING).await;
     let quiet = rig.caller.wait("the greeting", |event| event["event"] == "quiet").await;
     let expected = 66.0 * GREETING.chars().count() as f64;
     let heard = quiet["ms"].as_f64().expect("a number");
     assert!((heard - expected).abs() < 0.1 * expected + 200.0, "{heard} ms of a greeting of about {expected} ms");
 
-    rig.caller.speak(1_200).await;
+    speak(&mut rig.caller, 1_200).await;
     let said = rig.caller.seen("the user's transcript", |event| {
         event["event"] == "text" && event["identity"] == "caller" && is_final(event)
     });
     let said = said.await;
-    assert_eq!(said["text"], rig::HEARD);
+    assert_eq!(said["text"], HEARD);
     assert_eq!(said["topic"], "lk.transcription");
     assert!(said["attributes"]["lk.segment_id"].as_str().expect("a segment").starts_with("SG_"));
     assert!(said["attributes"]["lk.transcribed_track_id"].as_str().expect("a track").starts_with("TR_"));
@@ -41,9 +47,9 @@ async fn a_caller_is_greeted_and_answered() {
         move |event: &Value| event["event"] == "text" && event["identity"] == "agent" && event["text"] == wanted
     };
     rig.caller.seen("the greeting's transcript", text(GREETING)).await;
-    let answer = rig.caller.seen("the answer's transcript", text(rig::ANSWER)).await;
+    let answer = rig.caller.seen("the answer's transcript", text(ANSWER)).await;
     assert!(is_final(&answer), "{answer}");
-    for (identity, wanted) in [("agent", rig::ANSWER), ("caller", rig::HEARD)] {
+    for (identity, wanted) in [("agent", ANSWER), ("caller", HEARD)] {
         rig.caller
             .seen("an older packet", |event| {
                 event["event"] == "transcription"
@@ -53,9 +59,7 @@ async fn a_caller_is_greeted_and_answered() {
             })
             .await;
     }
-    for state in ["listening", "thinking", "speaking"] {
-        rig.caller.seen(state, |event| event["event"] == "state" && event["state"] == state).await;
-    }
+    rig.caller.states(&["listening", "thinking", "speaking", "listening"]).await;
     let end = rig.end(CloseReason::Application).await;
     let latency = &end.latencies[0];
     println!("response of the agent: {:?}, {:?}", latency.response(), latency.gaps());
@@ -64,10 +68,10 @@ async fn a_caller_is_greeted_and_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_is_heard_as_silence() {
-    let mut rig = Rig::start(LONG_GREETING).await;
+    let mut rig = rig(LONG_GREETING).await;
     rig.caller.wait("the greeting", |event| event["event"] == "loud").await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let began = rig.caller.speak(1_500).await;
+    let began = speak(&mut rig.caller, 1_500).await;
     let quiet = rig.caller.wait("silence", |event| event["event"] == "quiet").await;
     let silent_after = quiet["at"].as_f64().expect("a time") - began;
     println!("silent {:.0} ms after the caller began to speak, network both ways included", silent_after * 1_000.0);
@@ -83,9 +87,9 @@ async fn an_interruption_is_heard_as_silence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn typed_text_is_answered() {
-    let mut rig = Rig::start(GREETING).await;
+    let mut rig = rig(GREETING).await;
     rig.caller.wait("the greeting", |event| event["event"] == "quiet").await;
-    rig.caller.send(serde_json::json!({ "do": "type", "text": "Can you read?" })).await;
+    rig.caller.send(serde_json::json!({ "do": "type", "text": "Can you read?" }));
     rig.caller.wait("the answer", |event| event["event"] == "loud").await;
     let end = rig.end(CloseReason::Application).await;
     let items: Vec<_> = end.history.iter().collect();
@@ -94,9 +98,9 @@ async fn typed_text_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_session_ends_when_the_caller_leaves() {
-    let mut rig = Rig::start(GREETING).await;
+    let mut rig = rig(GREETING).await;
     rig.caller.wait("the greeting", |event| event["event"] == "loud").await;
-    rig.caller.send(serde_json::json!({ "do": "leave" })).await;
+    rig.caller.send(serde_json::json!({ "do": "leave" }));
     let end = tokio::time::timeout(Duration::from_secs(20), rig.session).await.expect("it ends");
     assert_eq!(end.expect("no panic").expect("no error").reason, CloseReason::UserLeft);
 }

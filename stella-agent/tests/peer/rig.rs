@@ -1,4 +1,4 @@
-//! An agent of scripted providers in a room with a caller.
+//! An agent of scripted providers in a room with somebody who talks to it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,31 +9,28 @@ use stella_agent::{
 };
 use stella_core::{
     engine::{CloseReason, Options},
-    testing::scripted::{EnergyVad, ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
+    testing::scripted::{ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
+    vad::Vad,
 };
 use stella_rtc::token::{ApiKey, TokenOptions, mint};
 use tokio::task::JoinHandle;
 
-use crate::caller::Caller;
+use super::{Peer, setting};
 
 /// What the scripted recogniser hears.
 pub(crate) const HEARD: &str = "What is the time?";
 /// What the agent answers to that.
 pub(crate) const ANSWER: &str = "You asked me: What is the time?";
 
-/// An environment variable that the test runner sets.
-pub(crate) fn setting(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"))
-}
-
 pub(crate) struct Rig {
-    pub(crate) caller: Caller,
+    pub(crate) caller: Peer,
     handle: SessionHandle,
     pub(crate) session: JoinHandle<Result<SessionEnd, SessionError>>,
 }
 
 impl Rig {
-    pub(crate) async fn start(greeting: &str) -> Self {
+    /// Starts the agent, then lets `join` bring in a participant named "caller", given the server's address and a token.
+    pub(crate) async fn start(greeting: &str, vad: Arc<dyn Vad>, join: impl AsyncFnOnce(&str, &str) -> Peer) -> Self {
         let (url, room) = (setting("STELLA_TEST_LIVEKIT_URL"), format!("agent-{:08x}", rand::random::<u32>()));
         let key = ApiKey::new(setting("STELLA_TEST_LIVEKIT_KEY"), setting("STELLA_TEST_LIVEKIT_SECRET"));
         let agent = TokenOptions { agent: true, ..TokenOptions::new(room.as_str(), "agent") };
@@ -43,7 +40,7 @@ impl Rig {
         let mut options = Options::default();
         options.endpointing.wait_unsure = Duration::from_millis(300);
         let session = AgentSession::builder()
-            .vad(Arc::new(EnergyVad::default()))
+            .vad(vad)
             .stt(Arc::new(ScriptedStt::new(timer.clone(), ScriptedText::constant(HEARD))))
             .llm(Arc::new(ScriptedLlm::echo(timer.clone(), "You asked me: ")))
             .tts(Arc::new(ScriptedTts::new(timer)))
@@ -54,7 +51,7 @@ impl Rig {
         let handle = session.handle();
         let session = tokio::spawn(session.run(transport));
         let token = mint(&key, &TokenOptions::new(room.as_str(), "caller")).expect("valid");
-        let caller = Caller::join(&url, &token).await;
+        let caller = join(&url, &token).await;
         Self { caller, handle, session }
     }
 
