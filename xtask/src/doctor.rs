@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cache::FileState;
 use crate::process::{output_of, which};
 use crate::setup::catalog::{Item, LLM, LLM_LARGE, SPEECH};
-use crate::setup::{Setup, apt, pip, server, venv};
+use crate::setup::{Setup, apt, browser, pip, server, venv};
 use crate::ui;
 
 const SPACE_WANTED: u64 = 3_000_000_000;
@@ -49,6 +49,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     findings.push(files(&mut setup, "speech models", SPEECH, "speech")?);
     findings.push(livekit(&mut setup));
     findings.push(files(&mut setup, "small language model", LLM, "llm")?);
+    findings.push(browser(&mut setup)?);
     let large = files(&mut setup, "larger language model", LLM_LARGE, "llm-large")?;
     findings.push(if large.state == State::Missing { Finding::optional(&large.what, large.detail) } else { large });
     let rows: Vec<Vec<String>> = findings
@@ -100,7 +101,7 @@ fn tools() -> Vec<Finding> {
     });
     findings.push(match output_of("npm", &["--version"]) {
         Some(version) => Finding::ok("npm", version),
-        None => Finding::optional("npm", "without it the voices come by a Python package of Node"),
+        None => Finding::optional("npm", "without it voices and browser come by a Python package of Node"),
     });
     findings
 }
@@ -120,6 +121,11 @@ fn python_packages(setup: &Setup) -> Finding {
         return Finding::ok("Python packages", detail);
     }
     Finding::missing("Python packages", "`cargo xtask setup python`")
+}
+
+fn browser(setup: &mut Setup) -> Result<Finding> {
+    let found = files(setup, "browser", browser::FILES, "browser")?;
+    Ok(if found.state == State::Ok { Finding::ok("browser", browser::versions()) } else { found })
 }
 
 fn livekit(setup: &mut Setup) -> Finding {

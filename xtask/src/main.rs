@@ -30,7 +30,7 @@ struct Cli {
 enum Cmd {
     /// Fetch and build what tests, demo and benchmarks need, into the cache folder
     ///
-    /// The cache is the folder `stella` in your cache folder, or STELLA_CACHE. It takes about 1 GB (3 GB while
+    /// The cache is the folder `stella` in your cache folder, or STELLA_CACHE. It takes about 1.2 GB (3 GB while
     /// setting up, 6 GB with llm-large). A second run only checks; an interrupted run continues where it stopped.
     Setup(setup::SetupArgs),
     /// Say what is there, what is missing, and how to get it

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::servers::Peer;
 use crate::servers::livekit::LiveKit;
 use crate::servers::llm::Llm;
-use crate::setup::{Setup, server, venv};
+use crate::setup::{Setup, browser, server, venv};
 
 /// When the command was given, since the beginning of 1970.
 static STARTED: OnceLock<Duration> = OnceLock::new();
@@ -35,6 +35,8 @@ pub(crate) fn tests(command: &mut Command, setup: &Setup, livekit: &LiveKit, llm
     command.env("STELLA_TEST_LLM_URL", &llm.url);
     command.env("STELLA_TEST_LLM_MODEL", &llm.model);
     command.env("STELLA_TEST_PYTHON", venv::TOOLS.python(setup));
+    command.env("STELLA_TEST_BROWSER", setup.cache.path(browser::PROGRAM));
+    command.env("STELLA_TEST_LIVEKIT_CLIENT", setup.cache.path(browser::LIVEKIT_CLIENT));
 }
 
 /// What the demo and the benchmarks get. `llm` is the address and the model's name, ours or the user's.

@@ -283,10 +283,15 @@ fn tests(setup: &Setup, members: &Members, args: &TestArgs, report: &mut Report)
     cargo_output::run(&mut command, deadline, &suites, &livekit, &llm, report)
 }
 
-/// The toolchain's and the Python peer's versions, for the report.
+/// The versions of the toolchain and of the peers that are no servers, for the report.
 fn environment() -> Vec<String> {
     let rust = output_of("rustc", &["--version"]).unwrap_or_default();
-    vec![rust, format!("Python livekit {}", setup::venv::LIVEKIT), "onnxruntime 1.32.0".to_owned()]
+    vec![
+        rust,
+        format!("Python livekit {}", setup::venv::LIVEKIT),
+        setup::browser::versions(),
+        "onnxruntime 1.32.0".to_owned(),
+    ]
 }
 
 #[cfg(test)]

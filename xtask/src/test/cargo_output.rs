@@ -12,6 +12,7 @@ use super::suites::{Real, Suite, Suites};
 use crate::process::{Running, interrupted};
 use crate::servers::livekit::LiveKit;
 use crate::servers::llm::Llm;
+use crate::setup::browser;
 use crate::ui;
 
 /// How long to listen after cargo ended, for a stray child that still holds the output.
@@ -172,6 +173,9 @@ fn peers(current: &Current, livekit: &LiveKit, llm: &Llm) -> Vec<String> {
     }
     if asks(Real::Python) {
         peers.push(format!("Python livekit {}", crate::setup::venv::LIVEKIT));
+    }
+    if asks(Real::Browser) {
+        peers.push(browser::versions());
     }
     if completions > 0 || asks(Real::Llm) {
         peers.push(format!("{} ({completions} completions)", llm.model));

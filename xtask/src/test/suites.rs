@@ -18,6 +18,8 @@ pub(crate) enum Real {
     LiveKit,
     /// The Python SDK of LiveKit as the other participant.
     Python,
+    /// Chromium with livekit-client as the other participant.
+    Browser,
     /// The local language model.
     Llm,
     /// Speech models in the cache.
@@ -29,6 +31,7 @@ impl Real {
     const MARKS: &[(Self, &[&str])] = &[
         (Self::LiveKit, &["STELLA_TEST_LIVEKIT"]),
         (Self::Python, &["STELLA_TEST_PYTHON"]),
+        (Self::Browser, &["STELLA_TEST_BROWSER"]),
         (Self::Llm, &["STELLA_TEST_LLM"]),
         (Self::Models, &["STELLA_CACHE", "Cache::from_env"]),
     ];
