@@ -803,7 +803,7 @@ fn interim_text_after_a_pause_goes_on() {
         0.900 silence
         0.950 final mhm
         1.000 voice
-        1.200 interim mhm but what about seven
+        1.400 interim mhm but what about seven
         1.900 silence
         1.950 final Mhm, but what about seven?
         1.960 score 0.9

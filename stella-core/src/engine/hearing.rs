@@ -1,5 +1,7 @@
 //! What the engine does about voices and their transcripts.
 
+use std::time::Duration;
+
 use super::{
     Command, DiscardReason, EndpointingMode, Engine, Event, Part, Source, Stage, Verdict, Wait,
     floor::Floor,
@@ -306,7 +308,7 @@ impl Engine {
         if overlaps && self.config.interruption.enabled {
             let boundary = self.samples(self.config.interruption.answer_boundary);
             let answers = self.floor.reply().is_some_and(|r| r.speech.is_heard() && r.speech.ends_within(boundary));
-            match self.verdict(spoken, true) {
+            match self.verdict(spoken, moments.last_voiced.since(spoken.since), true) {
                 Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
                     self.resume(utterance);
@@ -439,7 +441,8 @@ impl Engine {
         let Some(known) = listener.utterance() else { return };
         let is_final = !listener.is_speaking() && known.is_final();
         let count = words(&known.text).count();
-        let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(known, is_final) };
+        let voiced = listener.last_voiced(self.now).since(known.since);
+        let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(known, voiced, is_final) };
         let harmless = matches!(verdict, Verdict::Backchannel | Verdict::Noise | Verdict::Echo);
         let enough = self.floor.reply().map_or(1, |reply| self.interruptibility(reply).min_words);
         if let Overlap::Judging(judging) = &mut self.overlap {
@@ -453,10 +456,10 @@ impl Engine {
         }
     }
 
-    fn verdict(&self, spoken: &Utterance, is_final: bool) -> Verdict {
+    fn verdict(&self, spoken: &Utterance, voiced: Duration, is_final: bool) -> Verdict {
         let agent_text = self.floor.reply().map(|reply| reply.speech.split(None).0).unwrap_or_default();
         let (text, confidence) = (spoken.text.trim(), spoken.confidence);
-        match self.judge.judge(Overlapping { text, is_final, confidence, agent_text: &agent_text }) {
+        match self.judge.judge(Overlapping { text, voiced, is_final, confidence, agent_text: &agent_text }) {
             // Nobody shows that they listen to what they have not heard yet: the word belongs to their own turn.
             Verdict::Backchannel if spoken.early => {
                 if is_final {

@@ -1,6 +1,6 @@
 //! Is speech over the agent an interruption, or only a sign of listening?
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::completeness;
 
@@ -9,6 +9,8 @@ use super::completeness;
 pub struct Overlapping<'a> {
     /// Its words so far.
     pub text: &'a str,
+    /// From its first voiced sample to its last, or to now.
+    pub voiced: Duration,
     /// Whether the words are final: the speaker has paused.
     pub is_final: bool,
     /// How sure the recogniser is of the words, 0-1; `None` if it does not say.
@@ -57,11 +59,12 @@ pub trait Judge: fmt::Debug + Send + Sync {
 }
 
 /// The default judge: English backchannels and words of command by list, an echo by comparison with the agent's last
-/// words, and noise by how unsure the recogniser is of the few words that it took it for.
+/// words, and noise by how unsure the recogniser is of the few words that it took it for, or by more words than anybody
+/// can say in the time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WordListJudge;
 
-/// Signs of listening. One or two words, as [`words`] gives them.
+/// Signs of listening, of one or two words, as [`words`] gives them. Several may follow each other: "yeah, I see".
 const BACKCHANNELS: &[&str] = &[
     "mhm",
     "mm",
@@ -72,11 +75,9 @@ const BACKCHANNELS: &[&str] = &[
     "mmhmm",
     "mhmm",
     "uhhuh",
-    "uh huh",
-    "mm hmm",
-    "mm hm",
     "um",
     "uh",
+    "huh",
     "ah",
     "oh",
     "aha",
@@ -87,39 +88,49 @@ const BACKCHANNELS: &[&str] = &[
     "yes",
     "right",
     "sure",
-    "i see",
-    "got it",
-    "oh okay",
-    "oh yeah",
-    "ah okay",
-    "all right",
-    "alright",
-    "yeah yeah",
-    "yeah okay",
-    "okay okay",
-    "right right",
-    "uh",
-    "huh",
     "wow",
     "cool",
     "nice",
     "great",
-    "mhm mhm",
-    "hm hm",
-    "of course",
-    "thank you",
+    "alright",
     "thanks",
     "you",
+    "i see",
+    "got it",
+    "all right",
+    "of course",
+    "thank you",
+];
+/// Most words of such a row.
+const LONGEST_ROW: usize = 4;
+
+/// First words that take the floor: commands, objections, questions.
+const COMMANDS: &[&str] = &[
+    "stop", "wait", "no", "pause", "hello", "but", "actually", "sorry", "pardon", "quiet", "enough", "hold", "excuse",
+    "repeat", "again", "help", "what", "why", "who", "where", "when", "how",
 ];
 
-/// First words that take the floor.
-const COMMANDS: &[&str] =
-    &["stop", "wait", "no", "pause", "hello", "but", "actually", "sorry", "quiet", "enough", "hold", "excuse"];
+/// How sure a recogniser must be of so many words to be believed.
+///
+/// Moonshine hears "hammer" (0.4), "him" or "that her" (0.3) in "mhm" and "uh-huh", "the number of the" (0.1) in the beginning
+/// of one, and words that were said at 0.6 or more, but for shouts and dialects (0.36-0.6), which go on for a second
+/// (`cargo xtask bench bargein`).
+fn sure(words: usize, voiced: Duration) -> f32 {
+    match words {
+        ..=2 => 0.55,
+        3 => 0.5,
+        _ if voiced < BRIEF => 0.35,
+        _ => 0.0,
+    }
+}
+/// Speech of this length is longer than a sign of listening: of 42 synthesised ones one took 0.8 s.
+const BRIEF: Duration = Duration::from_millis(800);
 
-/// What a recogniser must be sure of to be believed, for one, two and three words; more words are never made of a noise.
-/// Moonshine hears "hammer" (0.54), "him" (0.57) or "that her" (0.57) in "mhm" and "uh-huh", and words that were said
-/// at 0.65-0.9 (`cargo xtask bench bargein`).
-const SURE: [f32; 3] = [0.65, 0.6, 0.5];
+/// Syllables a second that hardly anybody exceeds: of the phrases of `cargo xtask bench bargein`, shouted and read, the
+/// fastest has 6.5.
+const FASTEST: f32 = 8.0;
+/// What a voice detector may miss at either end of a word.
+const UNNOTICED: Duration = Duration::from_millis(150);
 
 /// Lower-case words without punctuation.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
@@ -134,8 +145,11 @@ impl Judge for WordListJudge {
         if spoken.is_empty() {
             return Verdict::Unsure;
         }
-        if BACKCHANNELS.contains(&spoken.join(" ").as_str()) {
+        if is_backchannel(&spoken) {
             return Verdict::Backchannel;
+        }
+        if !is_sayable(&spoken, overlapping.voiced) {
+            return Verdict::Noise;
         }
         if spoken.len() >= 3 && is_echo(&spoken, overlapping.agent_text) {
             return Verdict::Echo;
@@ -143,13 +157,44 @@ impl Judge for WordListJudge {
         if COMMANDS.contains(&spoken[0].as_str()) {
             return Verdict::Interruption;
         }
-        if let (Some(confidence), Some(sure)) = (overlapping.confidence, SURE.get(spoken.len() - 1))
-            && confidence < *sure
-        {
+        let sure = sure(spoken.len(), overlapping.voiced);
+        if overlapping.confidence.is_some_and(|confidence| confidence < sure) {
             return Verdict::Noise;
         }
         if overlapping.is_final { Verdict::Interruption } else { Verdict::Unsure }
     }
+}
+
+/// Whether the words are nothing but signs of listening.
+fn is_backchannel(spoken: &[String]) -> bool {
+    let known = |words: &[String]| BACKCHANNELS.contains(&words.join(" ").as_str());
+    let mut rest = spoken;
+    while !rest.is_empty() {
+        match (1..=rest.len().min(2)).rev().find(|&count| known(&rest[..count])) {
+            Some(count) => rest = &rest[count..],
+            None => return false,
+        }
+    }
+    (1..=LONGEST_ROW).contains(&spoken.len())
+}
+
+/// Whether somebody can say so many words in the time: a recogniser that makes sentences of a hum cannot know.
+fn is_sayable(words: &[String], voiced: Duration) -> bool {
+    let syllables: usize = words.iter().map(|word| syllables(word)).sum();
+    syllables as f32 <= (voiced + UNNOTICED).as_secs_f32() * FASTEST
+}
+
+/// Groups of vowels, but for a silent "e" at the end; at least one. Of other scripts, one.
+fn syllables(word: &str) -> usize {
+    let is_vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
+    let mut groups = 0;
+    let mut inside = false;
+    for c in word.chars() {
+        groups += usize::from(is_vowel(c) && !inside);
+        inside = is_vowel(c);
+    }
+    let silent_e = groups > 1 && word.ends_with('e') && !word.ends_with("le") && !word.ends_with("ee");
+    (groups - usize::from(silent_e)).max(1)
 }
 
 /// Whether the words are a stretch of what the agent said.
@@ -162,33 +207,53 @@ fn is_echo(spoken: &[String], agent_text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn verdict(text: &str, is_final: bool) -> Verdict {
-        judge(text, is_final, None)
+        judge(text, Duration::from_secs(2), is_final, None)
     }
 
-    fn judge(text: &str, is_final: bool, confidence: Option<f32>) -> Verdict {
+    fn judge(text: &str, voiced: Duration, is_final: bool, confidence: Option<f32>) -> Verdict {
         let agent_text = "The capital of France is Paris.";
-        WordListJudge.judge(Overlapping { text, is_final, confidence, agent_text })
+        WordListJudge.judge(Overlapping { text, voiced, is_final, confidence, agent_text })
     }
 
     #[test]
     fn words_are_told_apart() {
         assert_eq!(verdict("Mhm.", true), Verdict::Backchannel);
         assert_eq!(verdict("Uh-huh!", true), Verdict::Backchannel);
+        assert_eq!(verdict("Yeah, I see, okay.", false), Verdict::Backchannel);
+        assert_eq!(verdict("Right, thank you, yes, great, I see.", true), Verdict::Interruption, "too much for a sign");
+        assert_eq!(verdict("I saw", true), Verdict::Interruption);
         assert_eq!(verdict("No", false), Verdict::Interruption);
-        assert_eq!(verdict("What about", false), Verdict::Unsure);
-        assert_eq!(verdict("What about Rome?", true), Verdict::Interruption);
+        assert_eq!(verdict("What about", false), Verdict::Interruption);
+        assert_eq!(verdict("And Rome", false), Verdict::Unsure);
+        assert_eq!(verdict("And Rome?", true), Verdict::Interruption);
         assert_eq!(verdict("...", true), Verdict::Unsure);
         assert_eq!(verdict("capital of France", true), Verdict::Echo);
     }
 
     #[test]
     fn a_recogniser_that_is_unsure_of_few_words_has_heard_a_noise() {
-        assert_eq!(judge("Hammer.", true, Some(0.54)), Verdict::Noise);
-        assert_eq!(judge("That her.", false, Some(0.57)), Verdict::Noise);
-        assert_eq!(judge("Tuesday.", true, Some(0.87)), Verdict::Interruption);
-        assert_eq!(judge("Stop.", true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
-        assert_eq!(judge("What is the weather?", true, Some(0.4)), Verdict::Interruption);
-        assert_eq!(judge("Hammer.", true, None), Verdict::Interruption, "nothing is known");
+        assert_eq!(judge("Hammer.", SECOND, true, Some(0.54)), Verdict::Noise);
+        assert_eq!(judge("That her.", SECOND, false, Some(0.3)), Verdict::Noise);
+        assert_eq!(judge("Tuesday.", SECOND, true, Some(0.8)), Verdict::Interruption);
+        assert_eq!(judge("Stop.", SECOND, true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
+        assert_eq!(judge("Is it raining there?", SECOND, true, Some(0.3)), Verdict::Interruption);
+        let brief = Duration::from_millis(480);
+        assert_eq!(judge("I am in here", brief, false, Some(0.3)), Verdict::Noise, "a beginning of anything");
+        assert_eq!(judge("Hammer.", SECOND, true, None), Verdict::Interruption, "nothing is known");
+    }
+
+    #[test]
+    fn more_words_than_can_be_said_are_a_noise() {
+        let sentence = "I saw a lot of people in the city.";
+        assert_eq!(judge(sentence, Duration::from_millis(450), true, Some(0.9)), Verdict::Noise);
+        assert_eq!(judge(sentence, Duration::from_millis(1_600), true, Some(0.9)), Verdict::Interruption);
+        assert_eq!(judge("No.", Duration::from_millis(60), true, Some(0.9)), Verdict::Interruption);
+        let count = |word| syllables(word);
+        let counts =
+            [count("people"), count("time"), count("rhythm"), count("agree"), count("7"), count("incredulity")];
+        assert_eq!(counts, [2, 1, 1, 2, 1, 5]);
     }
 }

@@ -220,6 +220,14 @@ impl Listener {
         }
     }
 
+    /// The last voiced sample: now, while the voice is active.
+    pub(super) fn last_voiced(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Silent | Self::Speaking(_) => now,
+            Self::Pausing { pause, .. } | Self::Ready { pause, .. } => pause.last_voiced,
+        }
+    }
+
     /// Leaves `Silent` behind.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Silent)

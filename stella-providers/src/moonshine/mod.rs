@@ -8,6 +8,7 @@
 
 mod activity;
 mod network;
+mod signs;
 mod stream;
 mod utterance;
 mod vocabulary;
@@ -72,7 +73,7 @@ impl Moonshine {
     /// As [`load`](Self::load).
     pub fn load_on(cache: &Cache, pool: InferencePool, options: MoonshineOptions) -> Result<Self, ProviderError> {
         let vocabulary = Vocabulary::read(&cache.model(FOLDER, "tokens.txt"))?;
-        let network = Network::load(cache, FOLDER, vocabulary.len(), pool.workers())?;
+        let network = Network::load(cache, FOLDER, &vocabulary, pool.workers())?;
         Ok(Self { recogniser: Arc::new(Recogniser { network, vocabulary, pool }), options })
     }
 }

@@ -7,17 +7,18 @@
 //! and `present.…` in the shape of the past. The encoder's keys and values come from the first run (without cache) and
 //! are given again in every later one, whose own are empty.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, slice::ChunksExact, sync::Arc};
 
 use ort::{
-    session::{Session, SessionInputValue, SessionOutputs},
+    session::{Session, SessionInputValue},
     value::{DynValue, Tensor, TensorRef},
 };
 use stella_core::error::ProviderError;
 
 use super::{
     NAME,
-    vocabulary::{END, START},
+    signs::{self, Signs},
+    vocabulary::{END, START, Vocabulary},
 };
 use crate::runtime::{Cache, Model, ModelOptions, failed, misshapen};
 
@@ -37,6 +38,8 @@ pub(super) struct Transcript {
     pub(super) tokens: Vec<i64>,
     /// Geometric mean of the probabilities of the tokens and the end; 0 if nothing was written.
     pub(super) confidence: f32,
+    /// Natural logarithm of the probability of all of it.
+    log_probability: f32,
 }
 
 #[derive(Debug)]
@@ -46,13 +49,14 @@ pub(super) struct Network {
     vocabulary: usize,
     /// Names of the cache: of the decoder's input, of its output, and whether it belongs to the encoder's attention.
     cache: Vec<(String, String, bool)>,
+    signs: Signs,
 }
 
 impl Network {
     pub(super) fn load(
         cache: &Cache,
         folder: &str,
-        vocabulary: usize,
+        vocabulary: &Vocabulary,
         concurrency: usize,
     ) -> Result<Self, ProviderError> {
         let options = ModelOptions { threads: 1, concurrency };
@@ -67,7 +71,7 @@ impl Network {
                 }
             }
         }
-        Ok(Self { encoder, decoder, vocabulary, cache: names })
+        Ok(Self { encoder, decoder, vocabulary: vocabulary.len(), cache: names, signs: Signs::new(vocabulary) })
     }
 
     /// Writes down 16 kHz mono audio. `draft` is what was written before of about the same audio: all of it that is
@@ -80,7 +84,18 @@ impl Network {
         let heard = self.encoder.with_session(|session| encode(session, &samples, &mask))?;
         self.decoder.with_session(|session| {
             let mut writer = Writer { network: self, session, heard: &heard, mask: &mask, past: Vec::new() };
-            writer.write(draft, limit)
+            let mut transcript = writer.write(draft, limit)?;
+            if audio.len() <= signs::LONGEST
+                && !transcript.tokens.is_empty()
+                && !self.signs.contains(&transcript.tokens)
+            {
+                let mut likeliest = f32::NEG_INFINITY;
+                for sign in self.signs.iter() {
+                    likeliest = likeliest.max(writer.log_probability(sign)?);
+                }
+                transcript.confidence *= signs::doubt(likeliest - transcript.log_probability);
+            }
+            Ok(transcript)
         })
     }
 }
@@ -133,11 +148,24 @@ impl Writer<'_> {
         doubt -= next.log_probability;
         unloop(&mut tokens);
         let confidence = if tokens.is_empty() { 0.0 } else { (-doubt / (tokens.len() + 1) as f32).exp() };
-        Ok(Transcript { tokens, confidence })
+        Ok(Transcript { tokens, confidence, log_probability: -doubt })
+    }
+
+    /// The natural logarithm of the probability that exactly these tokens are written.
+    fn log_probability(&mut self, tokens: &[i64]) -> Result<f32, ProviderError> {
+        self.past.clear();
+        let input: Vec<i64> = std::iter::once(START).chain(tokens.iter().copied()).collect();
+        let next = tokens.iter().copied().chain(std::iter::once(END));
+        self.run_and(&input, |logits| logits.zip(next).map(|(logits, token)| log_probability(logits, token)).sum())
     }
 
     /// Gives the decoder the next tokens and returns what it would write after each.
     fn run(&mut self, input: &[i64]) -> Result<Vec<Choice>, ProviderError> {
+        self.run_and(input, |logits| logits.map(choice).collect())
+    }
+
+    /// Gives the decoder the next tokens and lets `read` look at the logits after each.
+    fn run_and<T>(&mut self, input: &[i64], read: impl FnOnce(ChunksExact<'_, f32>) -> T) -> Result<T, ProviderError> {
         let failed = failed(NAME);
         let cached = !self.past.is_empty();
         if !cached {
@@ -156,13 +184,17 @@ impl Writer<'_> {
             inputs.push((name.as_str().into(), value.into()));
         }
         let mut outputs = self.session.run(inputs).map_err(&failed)?;
-        let choices = choices(&outputs, input.len(), self.network.vocabulary)?;
+        let (_, logits) = outputs["logits"].try_extract_tensor::<f32>().map_err(&failed)?;
+        if logits.len() != input.len() * self.network.vocabulary {
+            return Err(misshapen(NAME, "logits"));
+        }
+        let read = read(logits.chunks_exact(self.network.vocabulary));
         for ((_, name, of_encoder), value) in self.network.cache.iter().zip(&mut self.past) {
             if !(cached && *of_encoder) {
                 *value = outputs.remove(name).ok_or_else(|| misshapen(NAME, name))?;
             }
         }
-        Ok(choices)
+        Ok(read)
     }
 
     /// Shortens the decoder's own keys and values to `length` tokens.
@@ -192,14 +224,6 @@ struct Choice {
     log_probability: f32,
 }
 
-fn choices(outputs: &SessionOutputs<'_>, places: usize, vocabulary: usize) -> Result<Vec<Choice>, ProviderError> {
-    let (_, logits) = outputs["logits"].try_extract_tensor::<f32>().map_err(failed(NAME))?;
-    if logits.len() != places * vocabulary {
-        return Err(misshapen(NAME, "logits"));
-    }
-    Ok(logits.chunks_exact(vocabulary).map(choice).collect())
-}
-
 fn choice(logits: &[f32]) -> Choice {
     let mut best = (0, f32::NEG_INFINITY);
     for (token, &logit) in logits.iter().enumerate() {
@@ -207,8 +231,15 @@ fn choice(logits: &[f32]) -> Choice {
             best = (token, logit);
         }
     }
-    let sum: f32 = logits.iter().map(|logit| (logit - best.1).exp()).sum();
-    Choice { token: best.0 as i64, log_probability: -sum.ln() }
+    Choice { token: best.0 as i64, log_probability: log_probability(logits, best.0 as i64) }
+}
+
+/// The natural logarithm of a token's probability.
+fn log_probability(logits: &[f32], token: i64) -> f32 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - most).exp()).sum();
+    let logit = usize::try_from(token).ok().and_then(|token| logits.get(token));
+    logit.map_or(f32::NEG_INFINITY, |logit| logit - most - sum.ln())
 }
 
 /// Length of the group of at most four tokens that repeats over the last [`LOOP`] tokens.

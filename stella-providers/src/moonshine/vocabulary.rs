@@ -47,6 +47,22 @@ impl Vocabulary {
         self.pieces.len()
     }
 
+    /// A text in the pieces that the model itself writes it in: SentencePiece's byte pair encoding, whose merges are
+    /// ranked as the tokens are numbered. Characters without a token are left out.
+    pub(super) fn tokens(&self, text: &str) -> Vec<i64> {
+        // The first 256 stand for single bytes and are only written where there is no character.
+        let number = |piece: &[u8]| self.pieces.iter().rposition(|known| known == piece);
+        let text = format!("{SPACE}{}", text.replace(' ', SPACE));
+        let mut parts: Vec<Vec<u8>> = text.chars().map(|c| c.to_string().into_bytes()).collect();
+        loop {
+            let pairs = parts.windows(2).enumerate().filter_map(|(at, pair)| Some((number(&pair.concat())?, at)));
+            let Some((_, at)) = pairs.min() else { break };
+            let second = parts.remove(at + 1);
+            parts[at].extend(second);
+        }
+        parts.iter().filter_map(|part| number(part)).map(|token| token as i64).collect()
+    }
+
     /// The text of a decoding, with single spaces and none at its ends.
     pub(super) fn text(&self, tokens: &[i64]) -> String {
         let pieces = tokens.iter().filter_map(|&token| self.pieces.get(usize::try_from(token).ok()?));
@@ -68,6 +84,15 @@ mod tests {
         let vocabulary = Vocabulary::parse(&lines.collect::<String>()).expect("well-formed");
         assert_eq!(vocabulary.len(), 7);
         assert_eq!(vocabulary.text(&[START, 3, 4, 5, 6, 99, -1, END]), "two words");
+    }
+
+    #[test]
+    fn a_text_is_cut_into_pieces_as_the_model_does_it() {
+        let pieces = ["<unk>", "<s>", "</s>", "h", "\u{2581}", "h", "m", "-", "mm", "\u{2581}h", "hm"];
+        let lines = pieces.iter().enumerate().map(|(k, piece)| format!("{} {k}\n", STANDARD.encode(piece)));
+        let vocabulary = Vocabulary::parse(&lines.collect::<String>()).expect("well-formed");
+        assert_eq!(vocabulary.tokens("hm-hmm"), [9, 6, 7, 5, 8]);
+        assert_eq!(vocabulary.text(&vocabulary.tokens("hm hm")), "hm hm");
     }
 
     #[test]
