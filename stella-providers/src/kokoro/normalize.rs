@@ -404,8 +404,9 @@ fn decade(found: &Captures<'_>) -> String {
 fn unit(found: &Captures<'_>) -> String {
     let (count, written) = (&found[1], found[2].replace(' ', ""));
     match UNITS.iter().find(|(short, ..)| *short == written) {
-        Some((_, one, _)) if count == "1" => format!("one {one}"),
-        Some((.., many)) => format!("{} {many}", number(count)),
+        // The number itself is read by the rule for digits.
+        Some((_, one, _)) if count == "1" => format!("1 {one}"),
+        Some((.., many)) => format!("{count} {many}"),
         None => found[0].to_owned(),
     }
 }

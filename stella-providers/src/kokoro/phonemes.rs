@@ -100,3 +100,81 @@ impl Alphabet {
         phonemes.chars().filter_map(|phoneme| self.0.get(&phoneme).copied()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kokoro::{normalize::sentences, words::Words};
+
+    static AMERICAN: LazyLock<Pronouncer> = LazyLock::new(|| Pronouncer::new(Accent::American));
+
+    /// The words of a text and what is said for each.
+    fn spoken(text: &str) -> Vec<(&str, String)> {
+        let mut words = Words::new(text);
+        let mut spoken = Vec::new();
+        for sentence in sentences(text) {
+            let phonemes = AMERICAN.pronounce(&sentence).expect("it is pronounced");
+            for word in words.speak(&[&phonemes]).into_iter().flatten() {
+                let sounds = phonemes.chars().skip(word.phonemes.start).take(word.phonemes.len()).collect();
+                spoken.push((&text[word.text], sounds));
+            }
+        }
+        spoken
+    }
+
+    #[test]
+    fn every_phoneme_leads_back_to_the_word_as_it_was_written() {
+        for (text, expected) in [
+            ("See you at 5:30 pm.", "See=sˈi you=ju at=æt 5:30=fˈIv θˈɜɹTi pm.=pˌiˈɛm"),
+            (
+                "It’s $4.50 or $2.5 million.",
+                "It’s=ˌɪts $4.50=fˈɔɹ dˈɑləɹz ænd fˈɪfti sˈɛnts or=ɔɹ $2.5=tˈu pˈYnt fˈIv million.=mˈɪljᵊn dˈɑləɹz",
+            ),
+            (
+                "Dr. Lee ran 26 km, e.g. in May.",
+                "Dr.=dˈɑktəɹ Lee=lˈi ran=ɹˈæn 26=twˈɛnti sˈɪks km,=kəlˈɑməTəɹz e.g.=fɔɹ ɪɡzˈæmpəl in=ɪn May.=mˈA",
+            ),
+            (
+                "**Open** [the guide](https://a.b/c) & go",
+                "**Open**=ˈOpᵊn [the=ðə guide](https://a.b/c)=ɡˈId &=ænd go=ɡˌO",
+            ),
+            ("# One\n```\nno\n```\n2. Two — three", "One=wˈʌn 2.=tˈu Two=tˈu three=θɹˈi"),
+            ("Jan. 21, 10 – 20", "Jan.=ʤˈænjəwˌɛɹi 21,=twˈɛnti fˈɜɹst 10=tˈɛn –=tə 20=twˈɛnti"),
+            ("(555) 123-4567", "(555)=fˈIv fˈIv fˈIv 123-4567=wˈʌn tˈu θɹˈi, fˈɔɹ fˈIv sˈɪks sˈɛvən"),
+            ("blorp zx", "blorp=blˈɔɹp zx=zˈiˈɛks"),
+        ] {
+            let spoken: Vec<_> = spoken(text).into_iter().map(|(word, sounds)| format!("{word}={sounds}")).collect();
+            assert_eq!(spoken.join(" "), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Plain words among anything are all spoken, once each.
+        #[test]
+        fn plain_words_are_spoken_whatever_stands_between(
+            between in prop::collection::vec(
+                prop::sample::select(&[
+                    "5:30", "$4.20", "1/2", "12", "-", "&", "Dr.", "e.g.", "🙂", "caf\u{e9}", "a@b.com", "3 kg", "5%", "(", "…", "St.", "\n",
+                ][..]),
+                0..8,
+            ),
+        ) {
+            let mut text = String::from("start");
+            for piece in &between {
+                text.push_str(&format!(" {piece} river"));
+            }
+            let spoken = spoken(&text);
+            let rivers = spoken.iter().filter(|(word, _)| *word == "river");
+            prop_assert_eq!(rivers.clone().count(), between.len(), "{:?}", spoken);
+            for (_, sounds) in rivers {
+                prop_assert_eq!(sounds, "ɹˈɪvəɹ");
+            }
+        }
+    }
+}
