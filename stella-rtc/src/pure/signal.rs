@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long one request may take to leave. A socket that takes longer is dead, and its ping will say so.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
+/// How long the server may take to answer a goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 /// How long closing may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(4);
 /// Longest text of the server that is put into an error.
@@ -131,6 +133,7 @@ impl Task {
                     Some(Request::Close(leave, done)) => {
                         if let Some(leave) = leave {
                             self.send(signal_request::Message::Leave(leave)).await;
+                            self.parted().await;
                         }
                         self.close().await;
                         let _ = done.send(());
@@ -167,6 +170,22 @@ impl Task {
             Err(_) => Err(RestartError::Failed("the signalling client failed".into())),
         };
         let _ = self.outbox.send(SignalInput::Restarted(restarted));
+    }
+
+    /// Waits until the server has answered a goodbye. If the connection is closed before, and the server is writing to it
+    /// at that moment, it does not read the goodbye any more.
+    async fn parted(&mut self) {
+        let parting = async {
+            loop {
+                match self.events.recv().await {
+                    Some(SignalEvent::Message(message)) if !matches!(*message, signal_response::Message::Leave(_)) => {}
+                    Some(SignalEvent::Message(_) | SignalEvent::Close(_)) | None => return,
+                }
+            }
+        };
+        if tokio::time::timeout(GOODBYE_LIMIT, parting).await.is_err() {
+            tracing::debug!("the server did not answer the goodbye within {GOODBYE_LIMIT:?}");
+        }
     }
 
     async fn close(&self) {
