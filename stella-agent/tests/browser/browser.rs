@@ -34,11 +34,13 @@ struct Browser {
 
 /// Starts a browser whose microphone hears `voice` once each time it is opened, and joins a room in it.
 pub(crate) async fn join(url: &str, token: &str, voice: &AudioFrame) -> Peer {
+    let library = std::fs::read_to_string(setting("STELLA_TEST_LIVEKIT_CLIENT"));
+    let library = library.expect("run `cargo xtask setup browser`");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let (commands, queue) = channel::unbounded_channel();
     let (events, incoming) = channel::unbounded_channel();
-    let page = AbortOnDropHandle::new(tokio::spawn(page::serve(listener, queue, events.clone())));
+    let page = AbortOnDropHandle::new(tokio::spawn(page::serve(listener, library, queue, events.clone())));
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let recording = folder.path().join("voice.wav");
     wav::write(&recording, voice).expect("writable");
@@ -52,6 +54,7 @@ pub(crate) async fn join(url: &str, token: &str, voice: &AudioFrame) -> Peer {
 
 fn command(page: &str, folder: &Path, recording: &Path) -> Command {
     let program = setting("STELLA_TEST_BROWSER");
+    assert!(Path::new(&program).is_file(), "{program} is not there: run `cargo xtask setup browser`");
     let libraries = Path::new(&program).with_file_name("lib");
     let mut command = Command::new("sh");
     // The browser takes commands on 3 and answers on 4. It gets none, but it ends when 3 closes: also if this process is
@@ -91,6 +94,7 @@ fn watch(process: &mut Child, events: channel::UnboundedSender<Value>) -> mpsc::
         for line in lines.map_while(Result::ok).filter(|line| !line.contains(":WARNING:")) {
             let _ = events.send(json!({ "event": "log", "line": line }));
         }
+        let _ = events.send(json!({ "event": "error", "text": "the browser is gone" }));
         drop(open);
     });
     closed

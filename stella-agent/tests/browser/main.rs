@@ -78,7 +78,7 @@ async fn speaking_over_the_agent_silences_it() {
     let mut rig = rig(LONG_GREETING).await;
     rig.caller.wait("the greeting", sound("loud", "agent")).await;
     rig.caller.send(json!({ "do": "speak", "ms": 0 }));
-    rig.caller.wait("the agent has learnt of the microphone", |event| event["event"] == "muted").await;
+    rig.caller.wait("a microphone, muted", |event| event["event"] == "muted").await;
     rig.caller.send(json!({ "do": "speak" }));
     let began = rig.caller.wait("the user", sound("loud", "caller")).await;
     let silent = rig.caller.wait("silence", sound("quiet", "agent")).await;

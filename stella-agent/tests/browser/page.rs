@@ -14,16 +14,18 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::setting;
-
 const PAGE: &str = include_str!("page.html");
 
 type Queue = Arc<Mutex<UnboundedReceiver<Value>>>;
 
-/// Serves until dropped.
-pub(crate) async fn serve(listener: TcpListener, commands: UnboundedReceiver<Value>, events: UnboundedSender<Value>) {
-    let library = setting("STELLA_TEST_LIVEKIT_CLIENT");
-    let library = Arc::new(tokio::fs::read_to_string(library).await.expect("run `cargo xtask setup browser`"));
+/// Serves the page with the text of livekit-client, until dropped.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    library: String,
+    commands: UnboundedReceiver<Value>,
+    events: UnboundedSender<Value>,
+) {
+    let library = Arc::new(library);
     let commands = Arc::new(Mutex::new(commands));
     while let Ok((connection, _)) = listener.accept().await {
         tokio::spawn(answer(connection, library.clone(), commands.clone(), events.clone()));
