@@ -443,7 +443,9 @@ impl Driver<'_> {
             Command::CancelSynthesis { segment } => cancel(&mut self.syntheses, &segment),
             Command::Play { reply } => self.play(PlayoutCommand::Play(reply)),
             Command::Hold { reply } => self.play(PlayoutCommand::Hold(reply)),
-            Command::Resume { reply, from } => self.play(PlayoutCommand::Resume(reply, from)),
+            Command::Resume { reply, from, between_words } => {
+                self.play(PlayoutCommand::Resume { reply, from, between_words });
+            }
             Command::Stop { reply } => self.play(PlayoutCommand::Stop(reply)),
         }
     }

@@ -1,6 +1,6 @@
 //! Playing replies: one task owns the audio output.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
@@ -21,7 +21,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often it is looked at until the first sample has left, for an exact latency.
 const FIRST_TICK: Duration = Duration::from_millis(1);
 /// How far before and behind the sample to go on from, a quiet place is looked for: between two sounds the ear takes a
-/// beginning for one.
+/// beginning for one. Before it only if it may lie within a word: from 128 words of ten sentences, cut where each word
+/// begins, a recogniser has the word at the beginning 107 times if the place is looked for behind the sample only, and 86
+/// times if the place is looked for on both sides.
 const BEFORE: u64 = 24 * 100;
 const BEHIND: u64 = 24 * 40;
 /// Length of a quiet place: 10 ms.
@@ -34,7 +36,7 @@ const KEPT: u64 = 24_000 * 5;
 pub(crate) enum PlayoutCommand {
     Play(ReplyId),
     Hold(ReplyId),
-    Resume(ReplyId, u64),
+    Resume { reply: ReplyId, from: u64, between_words: bool },
     Stop(ReplyId),
 }
 
@@ -113,10 +115,14 @@ impl Playout {
                 self.inputs.send(Input::Held { reply, position: at }).await;
             }
             (PlayoutCommand::Hold(reply), _) => self.inputs.send(Input::Held { reply, position: 0 }).await,
-            (PlayoutCommand::Resume(reply, from), Deck::Held { reply: held, at }) if held == reply => {
-                self.start(reply, self.quiet_place(reply, from, at));
+            (PlayoutCommand::Resume { reply, from, between_words }, Deck::Held { reply: held, at })
+                if held == reply =>
+            {
+                let before = if between_words { 0 } else { BEFORE };
+                let place = self.quiet_place(reply, from.saturating_sub(before)..(from + BEHIND).min(at));
+                self.start(reply, place.unwrap_or(from));
             }
-            (PlayoutCommand::Resume(..), _) => {}
+            (PlayoutCommand::Resume { .. }, _) => {}
             (PlayoutCommand::Stop(reply), deck) => {
                 let on = match deck {
                     Deck::Empty => false,
@@ -154,14 +160,13 @@ impl Playout {
         self.output.resume();
     }
 
-    /// The quietest place near `from` and not behind `limit`; the earliest of equal ones. `from`, if that is not known.
-    fn quiet_place(&self, reply: ReplyId, from: u64, limit: u64) -> u64 {
-        let end = (from + BEHIND).min(limit);
-        let begin = from.saturating_sub(BEFORE).min(end);
-        let (begin, samples) = self.store.read(reply, begin, usize::try_from(end - begin).unwrap_or_default());
+    /// The quietest place in `range`, the earliest of equal ones. `None`, if the audio is not known.
+    fn quiet_place(&self, reply: ReplyId, range: Range<u64>) -> Option<u64> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or_default();
+        let (begin, samples) = self.store.read(reply, range.start, length);
         let loudness = |place: &[i16]| place.iter().map(|&s| u64::from(s.unsigned_abs()).pow(2)).sum::<u64>();
         let places = samples.windows(QUIET).step_by(QUIET / 4).map(loudness).enumerate();
-        places.min_by_key(|&(_, loudness)| loudness).map_or(from, |(n, _)| begin + (n * QUIET / 4) as u64)
+        places.min_by_key(|&(_, loudness)| loudness).map(|(n, _)| begin + (n * QUIET / 4) as u64)
     }
 
     /// The sample of the reply that leaves next.
@@ -259,7 +264,7 @@ mod tests {
         rig.output.catch_up();
         assert_eq!(rig.heard.lock().len(), 12_120, "not one sample beyond");
         // The quietest place near is a tenth of a second before.
-        rig.commands.send(PlayoutCommand::Resume(REPLY, 12_000)).unwrap();
+        rig.commands.send(PlayoutCommand::Resume { reply: REPLY, from: 12_000, between_words: false }).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         rig.commands.send(PlayoutCommand::Stop(REPLY)).unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -268,6 +273,23 @@ mod tests {
         assert_eq!((heard[12_119], heard[12_120], heard[14_519]), (1_211, 960, 1_199));
         assert!(matches!(rig.told().last(), Some(Input::Playout { position: 11_500..=12_000, .. })));
         assert_eq!(rig.store.samples(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn between_words_nothing_is_heard_again() {
+        let rig = rig();
+        rig.fill(48_000);
+        rig.commands.send(PlayoutCommand::Play(REPLY)).unwrap();
+        tokio::time::sleep(Duration::from_millis(505)).await;
+        rig.commands.send(PlayoutCommand::Hold(REPLY)).unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        rig.output.catch_up();
+        // It becomes ever louder: every quieter place is before.
+        rig.commands.send(PlayoutCommand::Resume { reply: REPLY, from: 9_000, between_words: true }).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        rig.output.catch_up();
+        let heard = rig.heard.lock().clone();
+        assert_eq!((heard[12_119], heard[12_120]), (1_211, 900));
     }
 
     #[tokio::test(start_paused = true)]

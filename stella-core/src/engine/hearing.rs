@@ -497,9 +497,9 @@ impl Engine {
             return self.judge_next(next, since, held);
         }
         if reply.speech.is_started() {
-            let from = reply.speech.resume_from();
+            let (from, between_words) = reply.speech.resume_from();
             reply.speech.rewind(self.now, from);
-            self.command(Command::Resume { reply: reply.id, from });
+            self.command(Command::Resume { reply: reply.id, from, between_words });
         }
         self.floor.give(reply);
     }

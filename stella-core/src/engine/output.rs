@@ -126,6 +126,9 @@ pub enum Command {
         reply: ReplyId,
         /// The sample.
         from: u64,
+        /// Whether no word sounds there that began earlier: then nothing before the sample should be heard again.
+        #[serde(default)]
+        between_words: bool,
     },
     /// The reply is over: drop whatever of it is still queued or held.
     Stop {

@@ -345,20 +345,21 @@ impl Speech {
         spoken && self.total() - self.position().min(self.total()) <= samples
     }
 
-    /// Where to go on after a hold: the start of the word that was cut, at most a second back. Without word times, a
-    /// little earlier in the same segment; the shell finds the quiet place there.
-    pub(super) fn resume_from(&self) -> u64 {
+    /// Where to go on after a hold, and whether that is between two words: the start of the word that was cut, at most a
+    /// second back. Without word times, a little earlier in the same segment; the shell finds the quiet place there.
+    pub(super) fn resume_from(&self) -> (u64, bool) {
         let position = self.position();
         let mut start = 0u64;
         for segment in &self.segments {
             let end = start.saturating_add(segment.samples);
             if position < end {
                 let word = start + segment.word_start(position - start, self.sample_rate);
-                return word.max(position.saturating_sub(self.sample_rate)).min(position);
+                let from = word.max(position.saturating_sub(self.sample_rate)).min(position);
+                return (from, from == word && !segment.words.is_empty());
             }
             start = end;
         }
-        position
+        (position, true)
     }
 
     // Heard text
@@ -499,7 +500,7 @@ mod tests {
         speech.start(Timestamp::ZERO);
         speech.played(Timestamp::ZERO, 2 * SECOND - 1);
         assert_eq!(speech.newly_heard(), "one ");
-        assert_eq!(speech.resume_from(), SECOND);
+        assert_eq!(speech.resume_from(), (SECOND, true));
         speech.played(Timestamp::ZERO, 2 * SECOND);
         assert_eq!(speech.newly_heard(), "two ");
         assert_eq!(speech.split(Some(0)), ("one two ".into(), "three".into()));
@@ -516,7 +517,7 @@ mod tests {
         speech.start(Timestamp::ZERO);
         speech.played(Timestamp::ZERO, 8_000);
         assert_eq!(speech.split(Some(0)).0, "aaaa ");
-        assert_eq!(speech.resume_from(), 8_000 - 7_200);
+        assert_eq!(speech.resume_from(), (8_000 - 7_200, false));
     }
 
     #[test]
@@ -529,7 +530,7 @@ mod tests {
         speech.played(Timestamp::ZERO, u64::MAX);
         speech.synthesized(SegmentId(1));
         assert_eq!(speech.newly_heard(), "aaaa bbbb cccc");
-        assert!(speech.resume_from() > 0 && speech.is_played());
+        assert!(speech.resume_from().0 > 0 && speech.is_played());
     }
 
     #[test]

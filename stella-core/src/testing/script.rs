@@ -280,7 +280,7 @@ fn describe_command(command: &Command) -> String {
         Command::CancelSynthesis { segment } => format!("cancel synthesis {segment}"),
         Command::Play { reply } => format!("play {reply}"),
         Command::Hold { reply } => format!("hold {reply}"),
-        Command::Resume { reply, from } => format!("resume {reply} from {from}"),
+        Command::Resume { reply, from, .. } => format!("resume {reply} from {from}"),
         Command::Stop { reply } => format!("stop {reply}"),
     }
 }

@@ -125,7 +125,7 @@ impl Rules {
                 self.check(Rule::I2, may, || format!("{reply} is held, but not played"))?;
                 self.check(Rule::I13, !firm && self.options.interruption.enabled, || format!("{reply} is held"))?;
             }
-            Command::Resume { reply, from } => {
+            Command::Resume { reply, from, .. } => {
                 let book = self.replies.entry(*reply).or_default();
                 let may = book.playing == Playing::Sounding && book.held.take().is_some();
                 let heard = book.heard;

@@ -65,7 +65,7 @@ impl Simulation {
             Command::Synthesize { segment, reply, text } => self.synthesize(segment, reply, &text),
             Command::Play { reply } => self.play(reply),
             Command::Hold { reply } => self.hold(reply),
-            Command::Resume { reply, from } => {
+            Command::Resume { reply, from, .. } => {
                 let now = self.now;
                 if let Some(sink) = self.sinks.get_mut(&reply) {
                     (sink.held, sink.position, sink.at) = (false, from, now);
