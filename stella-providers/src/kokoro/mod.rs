@@ -60,7 +60,8 @@ impl Default for KokoroOptions {
     }
 }
 
-/// Kokoro-82M: 24 kHz, about 28 English voices, 0.7-0.8 s of one core for a second of speech.
+/// Kokoro-82M: 24 kHz, about 28 English voices, 0.7-0.8 s of one core for a second of speech. Times of words
+/// come from the durations the network speaks by, in steps of 25 ms.
 #[derive(Debug, Clone)]
 pub struct Kokoro {
     speaker: Arc<Speaker>,
