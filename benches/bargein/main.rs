@@ -63,8 +63,8 @@ const VOICE: &str = "af_heart";
 /// What the agent tells: sentences without a pause inside, so that it is silent only when it was made to.
 const STORY: [&str; 9] = [
     "The old lighthouse keeper climbed the narrow stairs every evening to light the great lamp above the harbour.",
-    "He had lived on the island for more than thirty years and knew every rock along the northern coast.",
-    "One winter night a heavy storm came up from the west and tore the shutters from the kitchen window.",
+    "He had lived on the island for the better part of his life and knew every rock along the northern coast.",
+    "Late in the winter a heavy storm came up from the west and tore the shutters from the kitchen window.",
     "Far below him a small fishing boat was fighting its way through the waves towards the entrance of the bay.",
     "The keeper rang the brass bell until his arms were tired and the sailors heard it over the thunder.",
     "They turned their boat around the last black rock and reached the quiet water behind the stone wall.",

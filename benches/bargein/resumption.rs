@@ -1,5 +1,8 @@
 //! Whether anything was lost or said twice where the agent went on: by comparing what was heard with an undisturbed
 //! play of the same story, once sample by sample, once word by word as a recogniser understands it.
+//!
+//! The word that was cut is said again from its beginning. What was heard of it before the silence is left out for the
+//! comparison by words, because a recogniser has to make something of it; how often it makes a word is told by itself.
 
 use std::{ops::Range, time::Duration};
 
@@ -38,8 +41,12 @@ pub(crate) struct Resumption {
     /// Where it went on, in the story, less where it had stopped, in milliseconds: below zero sound was heard twice,
     /// above zero some was lost. `None` if the places were not found.
     pub(crate) jump: Option<f64>,
-    /// What a recogniser understood otherwise.
+    /// Whether audible sound between the two places was never heard.
+    pub(crate) lost: Option<Duration>,
+    /// What a recogniser understood otherwise, but for the beginning of the cut word.
     pub(crate) differences: Differences,
+    /// Whether it makes a word of that beginning.
+    pub(crate) doubled: bool,
 }
 
 /// Looks at every resumption of a play. `reference` is the undisturbed play.
@@ -74,17 +81,30 @@ pub(crate) async fn examine(stt: &dyn Stt, reference: &Heard, play: &Play) -> Re
         let end = (on + (after - silence.end)).min(reference.samples.len());
         let undisturbed = &reference.samples[begin.min(end)..end];
         let spoken = recognise(stt, undisturbed).await?;
-        let paused = recognise(stt, &with_pause(undisturbed, at.saturating_sub(begin), silence.len())).await?;
-        let understood = recognise(stt, &heard.samples[before..after]).await?;
+        let paused = recognise(stt, &with_pause(undisturbed, on.saturating_sub(begin), silence.len())).await?;
+        let references = [spoken.as_str(), &paused];
+        let cut = silence.start.saturating_sub(at.saturating_sub(on)).max(before);
+        let once = [&heard.samples[before..cut], &vec![0; silence.len()], &heard.samples[silence.end..after]].concat();
+        let differences = Differences::between(&references, &recognise(stt, &once).await?);
+        let all = Differences::between(&references, &recognise(stt, &heard.samples[before..after]).await?);
         results.push(Resumption {
             sound: disturbance.sound.clone(),
             silence: FORMAT.duration(silence.len() as u64),
             jump,
-            differences: Differences::between(&[&spoken, &paused], &understood),
+            lost: from.zip(stopped).map(|(from, stopped)| audible_between(reference, stopped, from)),
+            doubled: all.count() > differences.count(),
+            differences,
         });
         (here, there) = (silence.end, on);
     }
     Ok(results)
+}
+
+/// How much of a stretch of the story can be heard.
+fn audible_between(reference: &Heard, from: usize, to: usize) -> Duration {
+    let stretch = reference.samples.get(from..to).unwrap_or_default();
+    let windows = stretch.chunks_exact(WINDOW).filter(|window| audible(window)).count();
+    FORMAT.duration((windows * WINDOW) as u64)
 }
 
 /// Where a piece of what was heard lies in the reference, near `expected`; `None` if it is nowhere like it.

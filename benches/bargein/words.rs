@@ -15,7 +15,12 @@ impl Differences {
     /// Compares with each text that the undisturbed speech was understood as; the one that differs least counts.
     pub(crate) fn between(said: &[&str], heard: &str) -> Self {
         let all = said.iter().map(|said| Self::of(&words(said), &words(heard)));
-        all.min_by_key(|d| d.lost.len() + d.repeated.len() + d.pieces.len()).unwrap_or_default()
+        all.min_by_key(Self::count).unwrap_or_default()
+    }
+
+    /// All of them.
+    pub(crate) fn count(&self) -> usize {
+        self.lost.len() + self.repeated.len() + self.pieces.len()
     }
 
     fn of(said: &[String], heard: &[String]) -> Self {
