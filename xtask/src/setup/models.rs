@@ -40,7 +40,8 @@ pub(crate) fn setup(setup: &mut Setup, items: &[Item]) -> Result<()> {
             packages.push(package);
         }
     }
-    let download: u64 = packages.iter().map(|p| p.bytes).sum();
+    let downloads = setup.cache.downloads()?;
+    let download: u64 = packages.iter().filter(|p| p.find(&downloads).is_none()).map(|p| p.bytes).sum();
     let result: u64 = wanted.iter().map(|i| i.bytes).sum();
     setup.need_space(download + result, "the model files")?;
     let files = packages.iter().map(|p| Ok((*p, p.fetch(setup)?))).collect::<Result<Vec<_>>>()?;

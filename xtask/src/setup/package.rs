@@ -65,7 +65,7 @@ impl Package {
     /// The path of the package file, fetched if it is not already there whole.
     ///
     /// # Errors
-    /// When it cannot be fetched, or what came has another hash than the pinned one.
+    /// When it cannot be fetched, there is no room for it, or what came has another hash than the pinned one.
     pub(crate) fn fetch(&self, setup: &Setup) -> Result<PathBuf> {
         let downloads = setup.cache.downloads()?;
         if let Some(path) = self.find(&downloads) {
@@ -85,8 +85,10 @@ impl Package {
                 Err(_) if crate::process::interrupted() => bail!("stopped while fetching {}", self.name),
                 Err(error) => problem = Some(error),
             }
+            let _ = fs::remove_dir_all(&incoming);
+            // Something else may have filled the disk meanwhile; the registry's client says so in its log only.
+            setup.need_space(self.bytes, &format!("the files of {}", self.name))?;
         }
-        let _ = fs::remove_dir_all(&incoming);
         let cause = problem.map(|p| format!("{p:#}")).unwrap_or_default();
         bail!(
             "cannot fetch {} {}\n  {cause}\n  check the network and run `cargo xtask setup` again",
