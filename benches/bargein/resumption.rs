@@ -74,15 +74,18 @@ pub(crate) async fn examine(stt: &dyn Stt, reference: &Heard, play: &Play) -> Re
         );
         let jump = from.zip(stopped).map(|(from, stopped)| ms(from) - ms(stopped));
         let (at, on) = (stopped.unwrap_or(there + silence.start - here), from.unwrap_or(there + silence.start - here));
-        // The same stretch of the story: as it was heard, and undisturbed with the same silence between two words.
+        // The same stretch of the story: as it was heard, and undisturbed: in one piece, with the same silence at the
+        // quietest place, and with it where the agent went on. All three are understood a little differently.
         let before = quiet_before(heard, silence.start.saturating_sub(samples(SIDE)).max(here), silence.start);
         let after = quiet_after(heard, (silence.end + samples(SIDE)).min(next), silence.end);
         let begin = at.saturating_sub(silence.start - before);
         let end = (on + (after - silence.end)).min(reference.samples.len());
         let undisturbed = &reference.samples[begin.min(end)..end];
         let spoken = recognise(stt, undisturbed).await?;
-        let paused = recognise(stt, &with_pause(undisturbed, on.saturating_sub(begin), silence.len())).await?;
-        let references = [spoken.as_str(), &paused];
+        let on_at = on.saturating_sub(begin).min(undisturbed.len());
+        let paused = recognise(stt, &with_pause(undisturbed, quiet_near(undisturbed, on_at), silence.len())).await?;
+        let exact = recognise(stt, &with_pause(undisturbed, on_at, silence.len())).await?;
+        let references = [spoken.as_str(), &paused, &exact];
         let cut = silence.start.saturating_sub(at.saturating_sub(on)).max(before);
         let once = [&heard.samples[before..cut], &vec![0; silence.len()], &heard.samples[silence.end..after]].concat();
         let differences = Differences::between(&references, &recognise(stt, &once).await?);
@@ -148,11 +151,14 @@ fn quietest(samples: &[i16], range: Range<usize>) -> Option<usize> {
     best.map(|(at, _)| at + size / 2)
 }
 
-/// The story with a silence at the quietest place around `at`.
-fn with_pause(story: &[i16], at: usize, silence: usize) -> Vec<i16> {
+/// The quietest place around `at`.
+fn quiet_near(story: &[i16], at: usize) -> usize {
     let reach = samples(QUIET);
-    let around = at.saturating_sub(reach)..(at + reach).min(story.len());
-    let at = quietest(story, around).unwrap_or(at.min(story.len()));
+    quietest(story, at.saturating_sub(reach)..(at + reach).min(story.len())).unwrap_or(at)
+}
+
+/// The story with a silence at a place.
+fn with_pause(story: &[i16], at: usize, silence: usize) -> Vec<i16> {
     [&story[..at], &vec![0; silence], &story[at..]].concat()
 }
 

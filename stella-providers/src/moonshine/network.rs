@@ -40,6 +40,8 @@ pub(super) struct Transcript {
     pub(super) confidence: f32,
     /// Natural logarithm of the probability of all of it.
     log_probability: f32,
+    /// Natural logarithm of the odds that brief audio is a sign of listening rather than this.
+    pub(super) sign: Option<f32>,
 }
 
 #[derive(Debug)]
@@ -93,7 +95,7 @@ impl Network {
                 for sign in self.signs.iter() {
                     likeliest = likeliest.max(writer.log_probability(sign)?);
                 }
-                transcript.confidence *= signs::doubt(likeliest - transcript.log_probability);
+                transcript.sign = Some(likeliest - transcript.log_probability);
             }
             Ok(transcript)
         })
@@ -148,7 +150,7 @@ impl Writer<'_> {
         doubt -= next.log_probability;
         unloop(&mut tokens);
         let confidence = if tokens.is_empty() { 0.0 } else { (-doubt / (tokens.len() + 1) as f32).exp() };
-        Ok(Transcript { tokens, confidence, log_probability: -doubt })
+        Ok(Transcript { tokens, confidence, log_probability: -doubt, sign: None })
     }
 
     /// The natural logarithm of the probability that exactly these tokens are written.

@@ -30,8 +30,15 @@ impl Signs {
     }
 }
 
-/// Probability that it is no sign of listening, from the logarithm of the odds of the likeliest one against the words.
-pub(super) fn doubt(log_odds: f32) -> f32 {
+/// Most words that the model makes of a sign.
+const MOST_WORDS: usize = 2;
+
+/// Probability that `text` was said and not a sign of listening, from the logarithm of the odds that the model has for the
+/// likeliest sign.
+pub(super) fn believed(text: &str, log_odds: f32) -> f32 {
+    if text.split_whitespace().count() > MOST_WORDS {
+        return 1.0;
+    }
     1.0 / (1.0 + (log_odds - EVEN).exp())
 }
 
@@ -41,7 +48,9 @@ mod tests {
 
     #[test]
     fn the_likelier_a_sign_the_less_the_words_are_believed() {
-        assert!((doubt(EVEN) - 0.5).abs() < 1e-6);
-        assert!(doubt(-15.0) > 0.99 && doubt(-2.0) < 0.01 && doubt(f32::NEG_INFINITY) > 0.99);
+        assert!((believed("Hammer.", EVEN) - 0.5).abs() < 1e-6);
+        assert!(believed("Tell me.", -15.0) > 0.99 && believed("Tell me.", -2.0) < 0.01);
+        assert!(believed("Hammer.", f32::NEG_INFINITY) > 0.99);
+        assert!(believed("Or for evil.", -2.0) > 0.99, "longer than any sign");
     }
 }
