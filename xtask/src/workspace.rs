@@ -10,9 +10,12 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map_or(xtask.clone(), Path::to_path_buf)
 }
 
-/// The build output folder.
+/// The build output folder: cargo has put this program into a folder of it, wherever it was told to.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").filter(|v| !v.is_empty()).map_or_else(|| root().join("target"), PathBuf::from)
+    let here = std::env::current_exe().ok();
+    here.as_deref()
+        .and_then(|program| program.ancestors().nth(2))
+        .map_or_else(|| root().join("target"), Path::to_path_buf)
 }
 
 /// The cargo that runs us, for this workspace. It keeps the current folder, so that paths given by the user stay valid.
