@@ -56,7 +56,7 @@ use self::{
 };
 
 /// Limit for the whole run.
-const ALL_BY: Duration = Duration::from_secs(470);
+const ALL_BY: Duration = Duration::from_secs(900);
 /// The agent's voice.
 const VOICE: &str = "af_heart";
 

@@ -69,6 +69,8 @@ const PHRASE: Range<f64> = 0.7..2.6;
 const PAUSE: f64 = 0.16;
 /// A sound begins where it is this much softer than its loudest part, and ends there: -30 dB.
 const EDGE: f64 = 0.032;
+/// Where a phrase begins: -20 dB. Before that there is the breath and the room, for up to 0.3 s.
+const ONSET: f64 = 0.1;
 
 /// What people say to take the floor.
 pub(crate) fn interruptions(cache: &Cache) -> Result<Vec<Sound>> {
@@ -79,13 +81,14 @@ pub(crate) fn interruptions(cache: &Cache) -> Result<Vec<Sound>> {
         let clip = &clip.samples[at(seconds.start)..at(seconds.end)];
         for (n, range) in parts(clip).into_iter().filter(|part| PHRASE.contains(&seconds_of(part))).enumerate() {
             let name = format!("{name} {}", n + 1);
-            phrases.push(Sound { kind: Kind::Interruption, name, samples: clip[range].into() });
+            phrases.push(Sound { kind: Kind::Interruption, name, samples: from_onset(&clip[range]).into() });
         }
     }
     for path in folder(cache, "phrase")? {
         let clip = read(&path)?;
         let Some(whole) = whole(&clip.samples).filter(|whole| PHRASE.contains(&seconds_of(whole))) else { continue };
-        phrases.push(Sound { kind: Kind::Interruption, name: name(&path), samples: clip.samples[whole].into() });
+        let samples = from_onset(&clip.samples[whole]).into();
+        phrases.push(Sound { kind: Kind::Interruption, name: name(&path), samples });
     }
     Ok(phrases)
 }
@@ -156,11 +159,7 @@ fn whole(samples: &[i16]) -> Option<Range<usize>> {
 
 /// The stretches between pauses. Each begins and ends at a sound.
 fn parts(samples: &[i16]) -> Vec<Range<usize>> {
-    let level = |window: &[i16]| {
-        let energy: f64 = window.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
-        (energy / window.len().max(1) as f64).sqrt()
-    };
-    let levels: Vec<f64> = samples.chunks(WINDOW).map(level).collect();
+    let levels = levels(samples);
     let edge = levels.iter().copied().fold(0.0, f64::max) * EDGE;
     let pause = (PAUSE * f64::from(FORMAT.sample_rate())) as usize / WINDOW;
     let mut parts: Vec<Range<usize>> = Vec::new();
@@ -172,6 +171,23 @@ fn parts(samples: &[i16]) -> Vec<Range<usize>> {
     }
     let range = |part: Range<usize>| part.start * WINDOW..(part.end * WINDOW).min(samples.len());
     parts.into_iter().map(range).collect()
+}
+
+/// A phrase from its first sound that is speech.
+fn from_onset(phrase: &[i16]) -> &[i16] {
+    let levels = levels(phrase);
+    let onset = levels.iter().copied().fold(0.0, f64::max) * ONSET;
+    let first = levels.iter().position(|level| *level >= onset).unwrap_or_default();
+    &phrase[first * WINDOW..]
+}
+
+/// Root mean squares of the windows.
+fn levels(samples: &[i16]) -> Vec<f64> {
+    let level = |window: &[i16]| {
+        let energy: f64 = window.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
+        (energy / window.len().max(1) as f64).sqrt()
+    };
+    samples.chunks(WINDOW).map(level).collect()
 }
 
 #[cfg(test)]
@@ -187,5 +203,8 @@ mod tests {
         assert_eq!(parts(&samples), [2_400..9_600, 16_800..19_200]);
         assert_eq!(whole(&samples), Some(2_400..19_200));
         assert_eq!(whole(&[0; 4_800]), None);
+        let breathed = &mut samples[..7_200];
+        breathed[..2_400].fill(300);
+        assert_eq!((parts(breathed)[0].start, from_onset(breathed).len()), (0, 4_800));
     }
 }
