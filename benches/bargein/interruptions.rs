@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use stella_core::{
-    engine::{Event, ReplyEnd},
+    engine::{AgentState, Event, ReplyEnd},
     testing::scripted::{ScriptedLlm, ScriptedText},
 };
 
@@ -81,13 +81,20 @@ async fn interrupt(stage: &mut Stage, sound: &Sound) -> Result<(Interruption, In
         })
     });
     settled?;
-    let silent = stage.user.heard(|ear| ear.last_within(over, last));
+    // Who pauses in mid-phrase may be answered before they go on: that the answer is heard is no fault.
+    let answered = stage.told(|told| {
+        let given_up = told.when(over, |event| matches!(event, Event::Interrupted { .. }))?;
+        told.when(given_up, |event| matches!(event, Event::AgentState(AgentState::Speaking)))
+    });
+    let until = answered.map_or(last, |answered| answered.min(last));
+    let silent = stage.user.heard(|ear| ear.last_within(over, until));
     let heard = stage.told(|told| {
         let text = |event: &Event| match event {
-            Event::UserTranscript { text, .. } => Some(text.clone()),
+            Event::UserTranscript { text, is_final: true, .. } => Some(text.clone()),
+            Event::Discarded { text, reason, .. } => Some(format!("({reason:?}: {text})")),
             _ => None,
         };
-        told.since(over).filter_map(|(_, event)| text(event)).last().unwrap_or_default()
+        told.since(over).filter_map(|(_, event)| text(event)).collect::<Vec<_>>().join(" ")
     });
     let silence = silent.map(|silent| silent.saturating_duration_since(over));
     Ok((Interruption { sound: sound.name.clone(), silence, committed, heard }, last))

@@ -69,8 +69,10 @@ const PHRASE: Range<f64> = 0.7..2.6;
 const PAUSE: f64 = 0.16;
 /// A sound begins where it is this much softer than its loudest part, and ends there: -30 dB.
 const EDGE: f64 = 0.032;
-/// Where a phrase begins: -20 dB. Before that there is the breath and the room, for up to 0.3 s.
-const ONSET: f64 = 0.1;
+/// Where a phrase begins: -15 dB. Before that there is the breath and the room, for up to 0.3 s.
+const ONSET: f64 = 0.18;
+/// Windows in a row that must be so loud: 20 ms.
+const CLICK: usize = 4;
 
 /// What people say to take the floor.
 pub(crate) fn interruptions(cache: &Cache) -> Result<Vec<Sound>> {
@@ -173,9 +175,9 @@ fn parts(samples: &[i16]) -> Vec<Range<usize>> {
     parts.into_iter().map(range).collect()
 }
 
-/// A phrase from its first sound that is speech.
+/// A phrase from its first sound that is speech; a click of the lips is none.
 fn from_onset(phrase: &[i16]) -> &[i16] {
-    let levels = levels(phrase);
+    let levels: Vec<f64> = levels(phrase).windows(CLICK).map(|l| l.iter().copied().fold(f64::MAX, f64::min)).collect();
     let onset = levels.iter().copied().fold(0.0, f64::max) * ONSET;
     let first = levels.iter().position(|level| *level >= onset).unwrap_or_default();
     &phrase[first * WINDOW..]

@@ -119,7 +119,8 @@ pub struct InterruptionOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interruptibility {
-    /// Speech over the reply after which it is held, from the first voiced sample. Default 96 ms: a click is shorter.
+    /// Speech over the reply after which it is held, from the first voiced sample. Default 64 ms, what the voice
+    /// detector takes to be sure: a click is shorter, and a hold that was for nothing costs half a second.
     pub hold_after: Duration,
     /// Speech over the reply after which the interruption is committed without a word being known; `None` waits for
     /// words. Default 1.2 s: a slow "mhm" or "I see" with the silence that ends it takes 1 s, and the reply is held
@@ -131,7 +132,7 @@ pub struct Interruptibility {
 
 impl Default for Interruptibility {
     fn default() -> Self {
-        Self { hold_after: Duration::from_millis(96), commit_after: Some(Duration::from_millis(1_200)), min_words: 2 }
+        Self { hold_after: Duration::from_millis(64), commit_after: Some(Duration::from_millis(1_200)), min_words: 2 }
     }
 }
 
