@@ -113,14 +113,16 @@ const COMMANDS: &[&str] = &[
 /// How sure a recogniser must be of so many words to be believed.
 ///
 /// Moonshine hears "hammer" (0.4), "him" or "that her" (0.3) in "mhm" and "uh-huh", "the number of the" (0.1) in the beginning
-/// of one, and words that were said at 0.6 or more, but for shouts and dialects (0.36-0.6), which go on for a second
-/// (`cargo xtask bench bargein`).
+/// of one, and words that were said at 0.6 or more, but for shouts and dialects (0.36-0.6), most of which go on for a
+/// second (`cargo xtask bench bargein`).
 fn sure(words: usize, voiced: Duration) -> f32 {
-    match words {
-        ..=2 => 0.55,
-        3 => 0.5,
-        _ if voiced < BRIEF => 0.35,
-        _ => 0.0,
+    match (words, voiced < BRIEF) {
+        (..=2, true) => 0.55,
+        (3, true) => 0.4,
+        (_, true) => 0.35,
+        (..=2, false) => 0.45,
+        (3, false) => 0.35,
+        (_, false) => 0.0,
     }
 }
 /// Speech of this length is longer than a sign of listening: of 42 synthesised ones one took 0.8 s.
@@ -235,13 +237,14 @@ mod tests {
 
     #[test]
     fn a_recogniser_that_is_unsure_of_few_words_has_heard_a_noise() {
-        assert_eq!(judge("Hammer.", SECOND, true, Some(0.54)), Verdict::Noise);
-        assert_eq!(judge("That her.", SECOND, false, Some(0.3)), Verdict::Noise);
-        assert_eq!(judge("Tuesday.", SECOND, true, Some(0.8)), Verdict::Interruption);
-        assert_eq!(judge("Stop.", SECOND, true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
-        assert_eq!(judge("Is it raining there?", SECOND, true, Some(0.3)), Verdict::Interruption);
         let brief = Duration::from_millis(480);
+        assert_eq!(judge("Hammer.", brief, true, Some(0.5)), Verdict::Noise);
+        assert_eq!(judge("That her.", brief, false, Some(0.3)), Verdict::Noise);
         assert_eq!(judge("I am in here", brief, false, Some(0.3)), Verdict::Noise, "a beginning of anything");
+        assert_eq!(judge("Tuesday.", brief, true, Some(0.8)), Verdict::Interruption);
+        assert_eq!(judge("Stop.", brief, true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
+        assert_eq!(judge("Just you right.", SECOND, true, Some(0.4)), Verdict::Interruption, "longer than a sign");
+        assert_eq!(judge("Is it raining there?", SECOND, true, Some(0.3)), Verdict::Interruption);
         assert_eq!(judge("Hammer.", SECOND, true, None), Verdict::Interruption, "nothing is known");
     }
 
