@@ -41,7 +41,7 @@ pub(crate) struct Resumption {
     /// Where it went on, in the story, less where it had stopped, in milliseconds: below zero sound was heard twice,
     /// above zero some was lost. `None` if the places were not found.
     pub(crate) jump: Option<f64>,
-    /// Whether audible sound between the two places was never heard.
+    /// Audible sound between the two places, which was never heard; `None` if they were not found.
     pub(crate) lost: Option<Duration>,
     /// What a recogniser understood otherwise, but for the beginning of the cut word.
     pub(crate) differences: Differences,

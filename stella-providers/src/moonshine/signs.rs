@@ -7,9 +7,9 @@ use super::vocabulary::Vocabulary;
 pub(super) const LONGEST: usize = 16_000 + 2 * 3_200;
 /// What is tried.
 const SIGNS: [&str; 8] = ["Mm-hmm.", "Uh-huh.", "Hmm.", "Mm.", "Uh,", "Oh,", "Yeah.", "Okay."];
-/// Logarithm of the odds, as the model has them, at which a sign and other words are equally likely in truth. Of 102 signs
-/// in 12 synthesised voices and of recorded ones, 98 have at least these odds; of 101 other brief phrases, read, shouted
-/// and synthesised, 93 have less, and those that have more are misheard words or "who" (`cargo xtask bench bargein`).
+/// Logarithm of the odds, as the model has them, at which a sign and other words are equally likely in truth: set by hand on
+/// clips of `cargo xtask bench bargein` and of six further voices. Most signs that were written down as other words have
+/// more, and brief phrases have less, but for misheard ones and "who".
 const EVEN: f32 = -8.5;
 
 /// The tokens of each sign.
