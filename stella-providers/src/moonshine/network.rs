@@ -36,12 +36,11 @@ const LOOP: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Transcript {
     pub(super) tokens: Vec<i64>,
-    /// Geometric mean of the probabilities of the tokens and the end; 0 if nothing was written.
+    /// Geometric mean of the probabilities of the tokens and the end, less where brief audio may be a sign of listening;
+    /// 0 if nothing was written.
     pub(super) confidence: f32,
     /// Natural logarithm of the probability of all of it.
     log_probability: f32,
-    /// Natural logarithm of the odds that brief audio is a sign of listening rather than this.
-    pub(super) sign: Option<f32>,
 }
 
 #[derive(Debug)]
@@ -87,15 +86,12 @@ impl Network {
         self.decoder.with_session(|session| {
             let mut writer = Writer { network: self, session, heard: &heard, mask: &mask, past: Vec::new() };
             let mut transcript = writer.write(draft, limit)?;
-            if audio.len() <= signs::LONGEST
-                && !transcript.tokens.is_empty()
-                && !self.signs.contains(&transcript.tokens)
-            {
+            if audio.len() <= signs::LONGEST && self.signs.may_be(&transcript.tokens) {
                 let mut likeliest = f32::NEG_INFINITY;
                 for sign in self.signs.iter() {
                     likeliest = likeliest.max(writer.log_probability(sign)?);
                 }
-                transcript.sign = Some(likeliest - transcript.log_probability);
+                transcript.confidence *= signs::believed(likeliest - transcript.log_probability);
             }
             Ok(transcript)
         })
@@ -150,7 +146,7 @@ impl Writer<'_> {
         doubt -= next.log_probability;
         unloop(&mut tokens);
         let confidence = if tokens.is_empty() { 0.0 } else { (-doubt / (tokens.len() + 1) as f32).exp() };
-        Ok(Transcript { tokens, confidence, log_probability: -doubt, sign: None })
+        Ok(Transcript { tokens, confidence, log_probability: -doubt })
     }
 
     /// The natural logarithm of the probability that exactly these tokens are written.

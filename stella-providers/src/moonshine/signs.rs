@@ -12,33 +12,39 @@ const SIGNS: [&str; 8] = ["Mm-hmm.", "Uh-huh.", "Hmm.", "Mm.", "Uh,", "Oh,", "Ye
 /// more, and brief phrases have less, but for misheard ones and "who".
 const EVEN: f32 = -8.5;
 
-/// The tokens of each sign.
-#[derive(Debug)]
-pub(super) struct Signs(Vec<Vec<i64>>);
-
-impl Signs {
-    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
-        Self(SIGNS.iter().map(|sign| vocabulary.tokens(sign)).collect())
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[i64]> {
-        self.0.iter().map(Vec::as_slice)
-    }
-
-    pub(super) fn contains(&self, tokens: &[i64]) -> bool {
-        self.iter().any(|sign| sign == tokens)
-    }
-}
-
 /// Most words that the model makes of a sign.
 const MOST_WORDS: usize = 2;
 
-/// Probability that `text` was said and not a sign of listening, from the logarithm of the odds that the model has for the
-/// likeliest sign.
-pub(super) fn believed(text: &str, log_odds: f32) -> f32 {
-    if text.split_whitespace().count() > MOST_WORDS {
-        return 1.0;
+/// The signs as the model writes them.
+#[derive(Debug)]
+pub(super) struct Signs {
+    /// The tokens of each.
+    signs: Vec<Vec<i64>>,
+    /// Whether a token begins a word.
+    begins: Vec<bool>,
+}
+
+impl Signs {
+    pub(super) fn new(vocabulary: &Vocabulary) -> Self {
+        Self { signs: vocabulary.tokens(&SIGNS), begins: vocabulary.beginnings() }
     }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[i64]> {
+        self.signs.iter().map(Vec::as_slice)
+    }
+
+    /// Whether the model may have written `tokens` for a sign: few words, and not one itself.
+    pub(super) fn may_be(&self, tokens: &[i64]) -> bool {
+        let begins = |token: &i64| usize::try_from(*token).is_ok_and(|token| self.begins.get(token) == Some(&true));
+        let Some((_, rest)) = tokens.split_first() else { return false };
+        let further = rest.iter().filter(|token| begins(token)).count();
+        further < MOST_WORDS && !self.iter().any(|sign| sign == tokens)
+    }
+}
+
+/// Probability that words were said and not a sign of listening, from the logarithm of the odds that the model has for the
+/// likeliest sign.
+pub(super) fn believed(log_odds: f32) -> f32 {
     1.0 / (1.0 + (log_odds - EVEN).exp())
 }
 
@@ -48,9 +54,15 @@ mod tests {
 
     #[test]
     fn the_likelier_a_sign_the_less_the_words_are_believed() {
-        assert!((believed("Hammer.", EVEN) - 0.5).abs() < 1e-6);
-        assert!(believed("Tell me.", -15.0) > 0.99 && believed("Tell me.", -2.0) < 0.01);
-        assert!(believed("Hammer.", f32::NEG_INFINITY) > 0.99);
-        assert!(believed("Or for evil.", -2.0) > 0.99, "longer than any sign");
+        assert!((believed(EVEN) - 0.5).abs() < 1e-6);
+        assert!(believed(-15.0) > 0.99 && believed(-2.0) < 0.01);
+        assert!(believed(f32::NEG_INFINITY) > 0.99);
+    }
+
+    #[test]
+    fn few_words_may_be_a_sign_and_a_sign_or_more_words_are_not_in_doubt() {
+        let signs = Signs { signs: vec![vec![1, 2]], begins: vec![true, true, false] };
+        assert!(signs.may_be(&[0, 2]) && signs.may_be(&[0, 1, 2]));
+        assert!(!signs.may_be(&[]) && !signs.may_be(&[1, 2]) && !signs.may_be(&[0, 1, 0]), "longer than any sign");
     }
 }

@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use super::{
     MoonshineOptions, NAME, Recogniser,
     activity::STEP,
-    signs,
     utterance::{Heard, Utterance},
 };
 use crate::runtime::{Job, Lane, Pending};
@@ -312,8 +311,7 @@ impl Recogniser {
             }
             let transcript = recogniser.network.transcribe(&speech, &draft)?;
             let text = recogniser.vocabulary.text(&transcript.tokens);
-            let believed = transcript.sign.map_or(1.0, |log_odds| signs::believed(&text, log_odds));
-            let confidence = (!text.is_empty()).then_some(transcript.confidence * believed);
+            let confidence = (!text.is_empty()).then_some(transcript.confidence);
             Ok(Written { heard: Heard { upto, tokens: transcript.tokens, text, confidence }, took: start.elapsed() })
         })
     }

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use stella_core::error::ProviderError;
@@ -47,20 +47,29 @@ impl Vocabulary {
         self.pieces.len()
     }
 
-    /// A text in the pieces that the model itself writes it in: SentencePiece's byte pair encoding, whose merges are
+    /// Texts in the pieces that the model itself writes them in: SentencePiece's byte pair encoding, whose merges are
     /// ranked as the tokens are numbered. Characters without a token are left out.
-    pub(super) fn tokens(&self, text: &str) -> Vec<i64> {
-        // The first 256 stand for single bytes and are only written where there is no character.
-        let number = |piece: &[u8]| self.pieces.iter().rposition(|known| known == piece);
-        let text = format!("{SPACE}{}", text.replace(' ', SPACE));
-        let mut parts: Vec<Vec<u8>> = text.chars().map(|c| c.to_string().into_bytes()).collect();
-        loop {
-            let pairs = parts.windows(2).enumerate().filter_map(|(at, pair)| Some((number(&pair.concat())?, at)));
-            let Some((_, at)) = pairs.min() else { break };
-            let second = parts.remove(at + 1);
-            parts[at].extend(second);
-        }
-        parts.iter().filter_map(|part| number(part)).map(|token| token as i64).collect()
+    pub(super) fn tokens(&self, texts: &[&str]) -> Vec<Vec<i64>> {
+        // Of equal ones the last: the first 256 stand for single bytes and are only written where there is no character.
+        let numbers: HashMap<&[u8], i64> = self.pieces.iter().map(Vec::as_slice).zip(0..).collect();
+        let tokens = |text: &&str| {
+            let text = format!("{SPACE}{}", text.replace(' ', SPACE));
+            let mut parts: Vec<Vec<u8>> = text.chars().map(|c| c.to_string().into_bytes()).collect();
+            loop {
+                let pairs = parts.windows(2).enumerate();
+                let merges = pairs.filter_map(|(at, pair)| Some((numbers.get(&*pair.concat())?, at)));
+                let Some((_, at)) = merges.min() else { break };
+                let second = parts.remove(at + 1);
+                parts[at].extend(second);
+            }
+            parts.iter().filter_map(|part| numbers.get(&**part).copied()).collect()
+        };
+        texts.iter().map(tokens).collect()
+    }
+
+    /// Whether each token begins a word.
+    pub(super) fn beginnings(&self) -> Vec<bool> {
+        self.pieces.iter().map(|piece| piece.starts_with(SPACE.as_bytes())).collect()
     }
 
     /// The text of a decoding, with single spaces and none at its ends.
@@ -91,8 +100,8 @@ mod tests {
         let pieces = ["<unk>", "<s>", "</s>", "h", "\u{2581}", "h", "m", "-", "mm", "\u{2581}h", "hm"];
         let lines = pieces.iter().enumerate().map(|(k, piece)| format!("{} {k}\n", STANDARD.encode(piece)));
         let vocabulary = Vocabulary::parse(&lines.collect::<String>()).expect("well-formed");
-        assert_eq!(vocabulary.tokens("hm-hmm"), [9, 6, 7, 5, 8]);
-        assert_eq!(vocabulary.text(&vocabulary.tokens("hm hm")), "hm hm");
+        assert_eq!(vocabulary.tokens(&["hm-hmm"]), [[9, 6, 7, 5, 8]]);
+        assert_eq!(vocabulary.text(&vocabulary.tokens(&["hm hm"])[0]), "hm hm");
     }
 
     #[test]
