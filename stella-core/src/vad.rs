@@ -31,26 +31,33 @@ pub trait VadStream: Send {
     async fn predict(&mut self, window: &[i16]) -> Result<f32, ProviderError>;
 }
 
-/// When probabilities count as voice. Defaults: Silero's own recommendations, with a shorter silence, because the end of
-/// the turn is decided later by the engine.
+/// When probabilities count as voice.
+///
+/// A start is reported when what successive windows say for a voice adds up to enough (the cumulative sum test of Page,
+/// "Continuous inspection schemes", 1954): one window that is rather sure, or some that are less so. Each speaks by how
+/// far its probability exceeds `activation`; one below it speaks against. Silero hesitates over shouts for 0.2 s, and
+/// whoever speaks over the agent is noticed too late by two windows of 0.5 in a row, its usual rule: over the phrases of
+/// `cargo xtask bench bargein`, 95 % are noticed within 168 ms instead of 224, half of them within 48 instead of 72.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VadOptions {
-    /// Probability from which a window is voiced while silent. Default 0.5.
+    /// Probability, below 1, above which a window speaks for a voice while there is none. Default 0.2.
     pub activation: f32,
-    /// Probability below which a window is unvoiced while speaking. Default 0.35.
+    /// Probability below which a window is unvoiced while there is a voice. Default 0.35, Silero's own.
     pub deactivation: f32,
-    /// Voiced time before a start is reported. Default 64 ms (two windows), so that a click is not a voice.
+    /// Certain voice before a start is reported: a window of probability 1 counts whole, one halfway between
+    /// `activation` and 1 half. Default 16 ms, a window of 0.6.
     pub min_speech: Duration,
-    /// Unvoiced time before an end is reported. Default 192 ms.
+    /// Unvoiced time before an end is reported. Default 192 ms; Silero recommends less, but ends of turns are decided
+    /// later, by the engine.
     pub min_silence: Duration,
 }
 
 impl Default for VadOptions {
     fn default() -> Self {
         Self {
-            activation: 0.5,
+            activation: 0.2,
             deactivation: 0.35,
-            min_speech: Duration::from_millis(64),
+            min_speech: Duration::from_millis(16),
             min_silence: Duration::from_millis(192),
         }
     }
@@ -73,8 +80,8 @@ pub enum VadEvent {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// No voice; `voiced` counts the samples of a start not yet reported.
-    Silent { voiced: u64 },
+    /// No voice. `evidence` for one not yet reported, in samples of certain voice, since `at`.
+    Silent { evidence: f32, at: u64 },
     /// A voice; `unvoiced` counts the samples of an end not yet reported.
     Voiced { unvoiced: u64 },
 }
@@ -92,7 +99,7 @@ impl Segmenter {
     /// A segmenter for windows of `window` samples of 16 kHz audio.
     #[must_use]
     pub fn new(options: VadOptions, window: usize) -> Self {
-        Self { options, window: window as u64, position: 0, state: State::Silent { voiced: 0 } }
+        Self { options, window: window as u64, position: 0, state: State::Silent { evidence: 0.0, at: 0 } }
     }
 
     /// Takes the probability of the next window.
@@ -108,12 +115,17 @@ impl Segmenter {
         self.position += self.window;
         let samples = |duration| AudioFormat::SPEECH.samples(duration);
         match &mut self.state {
-            State::Silent { voiced } => {
-                *voiced = if probability >= self.options.activation { *voiced + self.window } else { 0 };
-                if *voiced == 0 || *voiced < samples(self.options.min_speech) {
+            State::Silent { evidence, at } => {
+                if *evidence == 0.0 {
+                    *at = start;
+                }
+                let activation = self.options.activation;
+                *evidence += self.window as f32 * (probability - activation) / (1.0 - activation);
+                *evidence = evidence.max(0.0);
+                if *evidence == 0.0 || *evidence < samples(self.options.min_speech) as f32 {
                     return None;
                 }
-                let at = self.position - *voiced;
+                let at = *at;
                 self.state = State::Voiced { unvoiced: 0 };
                 Some(VadEvent::Started { at })
             }
@@ -127,7 +139,7 @@ impl Segmenter {
                     return None;
                 }
                 let at = self.position - *unvoiced;
-                self.state = State::Silent { voiced: 0 };
+                self.state = State::Silent { evidence: 0.0, at: 0 };
                 Some(VadEvent::Ended { at })
             }
         }
@@ -157,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_that_the_detector_hesitates_over_starts_where_it_began_to() {
+        assert_eq!(run(&[0.1, 0.23, 0.22, 0.59, 0.9]), [VadEvent::Started { at: 512 }]);
+        assert_eq!(run(&[0.0, 0.7]), [VadEvent::Started { at: 512 }], "a sure one at once");
+        assert_eq!(run(&[0.5, 0.1, 0.5]), [VadEvent::Started { at: 0 }], "in doubt, the dip belongs to it");
+    }
+
+    #[test]
     fn silence_that_the_detector_took_for_voice_counts() {
         let mut segmenter = Segmenter::new(VadOptions::default(), 512);
         let mut events = Vec::new();
@@ -169,8 +188,8 @@ mod tests {
     }
 
     #[test]
-    fn a_click_is_not_a_voice_and_a_dip_is_not_an_end() {
-        assert_eq!(run(&[0.9, 0.0, 0.9, 0.0]), []);
+    fn a_little_doubt_is_not_a_voice_and_a_dip_is_not_an_end() {
+        assert_eq!(run(&[0.4, 0.0, 0.4, 0.0, 0.3, 0.3, 0.1, 0.3]), []);
         assert_eq!(run(&[0.9, 0.9, 0.0, 0.0, 0.4, 0.0, 0.0]), [VadEvent::Started { at: 0 }]);
     }
 }
