@@ -868,7 +868,7 @@ fn a_tool_with_effects_waits_while_somebody_speaks_over_its_reply() {
         0.310 generated
         0.700 silence
         0.750 final
-        0.900 tool done
+        1.000 tool done
         1.200 text Done.
         1.210 generated
         1.300 audio 12000

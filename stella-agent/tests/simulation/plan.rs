@@ -100,6 +100,7 @@ fn options(dice: &Dice, reviews: bool) -> Options {
     options.interruption.speaking.hold_after = dice.millis(0..=200);
     options.interruption.speaking.commit_after = Some(dice.millis(300..=900));
     options.interruption.judge_by = dice.millis(200..=1_200);
+    options.interruption.resume_after = dice.millis(0..=1_000);
     options.interruption.speaking.min_words = dice.between(1..=3) as usize;
     options.interruption.max_hold = dice.millis(1_200..=5_000);
     options.speculation.enabled = dice.percent(75);

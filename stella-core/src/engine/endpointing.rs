@@ -104,6 +104,7 @@ impl Engine {
             EndpointingMode::Recogniser if utterance.ended => fixed(Wait::Recogniser, Duration::ZERO),
             EndpointingMode::Recogniser | EndpointingMode::Manual => fixed(Wait::Incomplete, options.wait_incomplete),
         };
+        let decide_at = decide_at.max(self.may_go_on_until(utterance.id).unwrap_or_default());
         if let Some(pause) = self.speakers[index].listener.pause_mut() {
             (pause.wait, pause.decide_at, pause.percent) = (wait, decide_at, percent);
         }

@@ -149,8 +149,8 @@ impl Engine {
             self.drop_other_speculation(utterance, &text);
             self.event(Event::UserTranscript { speaker, utterance, text, is_final: false });
         }
-        self.weigh_pause(index);
         self.weigh_overlap(utterance);
+        self.weigh_pause(index);
         self.after_transcript(utterance);
     }
 
@@ -306,8 +306,7 @@ impl Engine {
         }
         let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
         if overlaps && self.config.interruption.enabled {
-            let boundary = self.samples(self.config.interruption.answer_boundary);
-            let answers = self.floor.reply().is_some_and(|r| r.speech.is_heard() && r.speech.ends_within(boundary));
+            let answers = self.is_answerable();
             match self.verdict(spoken, moments.last_voiced.since(spoken.since), true) {
                 Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
@@ -325,6 +324,22 @@ impl Engine {
         }
         self.collect(part, moments);
         self.adopt_speculation(utterance, moments);
+    }
+
+    /// Whether a short word is an answer to the reply on the floor: it has come to its end.
+    fn is_answerable(&self) -> bool {
+        let boundary = self.samples(self.config.interruption.answer_boundary);
+        self.floor.reply().is_some_and(|reply| reply.speech.is_heard() && reply.speech.ends_within(boundary))
+    }
+
+    /// Until when a pause is no end of the turn: what was said so far would not be one, but may be its beginning.
+    pub(super) fn may_go_on_until(&self, utterance: UtteranceId) -> Option<Timestamp> {
+        match &self.overlap {
+            Overlap::Judging(judging) if judging.utterance == utterance => {
+                judging.resume_at.filter(|_| !self.is_answerable())
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn discard(&mut self, part: Part, reason: DiscardReason) {
@@ -349,7 +364,9 @@ impl Engine {
         let understood = self.samples(self.config.interruption.start_boundary + self.now.since(since));
         let early = reply.speech.is_heard() && reply.speech.heard() < understood;
         match &mut self.overlap {
-            Overlap::Judging(judging) if judging.utterance == utterance => judging.ended = None,
+            Overlap::Judging(judging) if judging.utterance == utterance => {
+                (judging.ended, judging.resume_at) = (None, None);
+            }
             Overlap::Judging(_) | Overlap::Listening { .. } => {}
             Overlap::None | Overlap::Dismissed { .. } => {
                 self.overlap = Overlap::Listening { utterance, since, hold_at };
@@ -414,8 +431,7 @@ impl Engine {
             self.command(Command::Hold { reply: reply.id });
         }
         self.floor = Floor::Held(reply);
-        self.overlap =
-            Overlap::Judging(Judging { utterance, since, ended, held: self.now, words: false, harmless: false });
+        self.overlap = Overlap::Judging(Judging { ended, ..Judging::new(utterance, since, self.now) });
         self.weigh_overlap(utterance);
     }
 
@@ -423,7 +439,7 @@ impl Engine {
     fn judge_next(&mut self, utterance: UtteranceId, since: Timestamp, held: Timestamp) {
         let Some(reply) = self.floor.reply().map(|reply| reply.id) else { return };
         self.event(Event::Overlap { reply, utterance });
-        self.overlap = Overlap::Judging(Judging { utterance, since, ended: None, held, words: false, harmless: false });
+        self.overlap = Overlap::Judging(Judging::new(utterance, since, held));
         let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
         if let Some(weighed) = open.find(|u| u.id == utterance) {
             weighed.weighed = true;
@@ -441,15 +457,19 @@ impl Engine {
         let Some(known) = listener.utterance() else { return };
         let is_final = !listener.is_speaking() && known.is_final();
         let count = words(&known.text).count();
-        let voiced = listener.last_voiced(self.now).since(known.since);
+        let last_voiced = listener.last_voiced(self.now);
+        let voiced = last_voiced.since(known.since);
         let verdict = if count == 0 { Verdict::Unsure } else { self.verdict(known, voiced, is_final) };
         let harmless = matches!(verdict, Verdict::Backchannel | Verdict::Noise | Verdict::Echo);
         let enough = self.floor.reply().map_or(1, |reply| self.interruptibility(reply).min_words);
+        let over = is_final && (count == 0 || harmless);
+        let resume_at = last_voiced + self.config.interruption.resume_after;
         if let Overlap::Judging(judging) = &mut self.overlap {
             judging.words = count > 0;
             judging.harmless = harmless;
+            judging.resume_at = over.then_some(resume_at);
         }
-        if is_final && (count == 0 || harmless) {
+        if over && resume_at <= self.now {
             self.resume(utterance);
         } else if verdict == Verdict::Interruption || (!harmless && count >= enough) {
             self.cut_off(Some(utterance));

@@ -101,6 +101,10 @@ pub struct InterruptionOptions {
     pub thinking: Interruptibility,
     /// Time after the overlapping speech ended by which it is judged by what is known. Default 800 ms.
     pub judge_by: Duration,
+    /// Silence of the user after which a held reply goes on, if all they said is harmless: whoever goes on sooner is
+    /// not talked over, and their words stay together. Default 400 ms: "Cut. It out", shouted, has pauses of 0.3 s, whose
+    /// end is noticed 0.03-0.06 s later.
+    pub resume_after: Duration,
     /// Longest hold; then it ends in a commit if words are known, else the reply goes on. Default 4 s.
     pub max_hold: Duration,
     /// A word that begins before so much of a reply was heard is no sign of listening to it: it belongs to what the
@@ -143,6 +147,7 @@ impl Default for InterruptionOptions {
             speaking: Interruptibility::default(),
             thinking: Interruptibility { commit_after: None, min_words: 1, ..Interruptibility::default() },
             judge_by: Duration::from_millis(800),
+            resume_after: Duration::from_millis(400),
             max_hold: Duration::from_secs(4),
             start_boundary: Duration::from_millis(300),
             answer_boundary: Duration::from_secs(1),
@@ -417,6 +422,7 @@ impl Options {
         let all = waits.thresholds.values().all(|&p| threshold(p));
         check(all, "endpointing.thresholds", "are not between 0.01 and 0.99")?;
         check(interruption.max_hold >= interruption.judge_by, "interruption.max_hold", "is below judge_by")?;
+        check(interruption.max_hold >= interruption.resume_after, "interruption.max_hold", "is below resume_after")?;
         check(interruption.max_hold <= hour, "interruption.max_hold", "exceeds an hour")?;
         check(interruption.warm_up <= hour, "interruption.warm_up", "exceeds an hour")?;
         for (field, state) in

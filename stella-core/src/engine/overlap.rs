@@ -31,6 +31,8 @@ pub(super) struct Judging {
     pub(super) words: bool,
     /// Whether the words so far are a sign of listening or an echo.
     pub(super) harmless: bool,
+    /// When the reply goes on unless the speaker does: all that was said is harmless.
+    pub(super) resume_at: Option<Timestamp>,
 }
 
 /// What a deadline of the overlap asks for.
@@ -45,15 +47,21 @@ pub(super) enum Due {
 }
 
 impl Judging {
+    /// Nothing is known yet of speech since `since`, over a reply held since `held`.
+    pub(super) fn new(utterance: UtteranceId, since: Timestamp, held: Timestamp) -> Self {
+        Self { utterance, since, ended: None, held, words: false, harmless: false, resume_at: None }
+    }
+
     /// The next deadline, and what it will ask for if nothing else happens.
     fn next(&self, options: &InterruptionOptions, reply: Interruptibility) -> (Timestamp, Due) {
         let real = self.words && !self.harmless;
         let verdict = if real { Due::Commit } else { Due::Resume };
         let longest = (self.held + options.max_hold, verdict);
-        let other = match (self.ended, reply.commit_after) {
-            (Some(ended), _) => (ended + options.judge_by, verdict),
-            (None, Some(commit_after)) if !self.harmless => (self.since + commit_after, Due::Commit),
-            (None, _) => longest,
+        let other = match (self.resume_at, self.ended, reply.commit_after) {
+            (Some(at), _, _) => (at, Due::Resume),
+            (None, Some(ended), _) => (ended + options.judge_by, verdict),
+            (None, None, Some(commit_after)) if !self.harmless => (self.since + commit_after, Due::Commit),
+            (None, None, _) => longest,
         };
         if other.0 <= longest.0 { other } else { longest }
     }

@@ -203,6 +203,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
                 let waits = &mut options.interruption;
                 let hasty = Interruptibility { hold_after: zero, commit_after: Some(zero), min_words: 1 };
                 (waits.speaking, waits.thinking, waits.judge_by, waits.max_hold) = (hasty, hasty, zero, zero);
+                waits.resume_after = zero;
                 (options.speech.first_clause, options.speech.clause, options.speech.max_clause) = (0, 0, 20);
             }
             if silent {
