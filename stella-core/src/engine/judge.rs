@@ -110,6 +110,13 @@ const COMMANDS: &[&str] = &[
     "repeat", "again", "help", "what", "why", "who", "where", "when", "how",
 ];
 
+/// How sure a recogniser must be of a command. It is obeyed in doubt, but not when the recogniser all but denies it:
+/// Moonshine hears "no" and "what" in "mm-hmm" and coughs at 0.00-0.02, a spoken "no" at 0.1 or more, "help" at 0.05.
+/// A "who" or "how" alone is often as doubtful as a hum, and lost with it.
+const SURE_COMMAND: f32 = 0.04;
+/// So often no word is said in a row, but for commands: the recogniser is stuck on a noise.
+const STUCK: usize = 3;
+
 /// How sure a recogniser must be of so many words to be believed.
 ///
 /// Moonshine hears "hammer" (0.4), "him" or "that her" (0.3) in "mhm" and "uh-huh", "the number of the" (0.1) in the beginning
@@ -156,12 +163,13 @@ impl Judge for WordListJudge {
         if spoken.len() >= 3 && is_echo(&spoken, overlapping.agent_text) {
             return Verdict::Echo;
         }
-        if COMMANDS.contains(&spoken[0].as_str()) {
-            return Verdict::Interruption;
-        }
-        let sure = sure(spoken.len(), overlapping.voiced);
-        if overlapping.confidence.is_some_and(|confidence| confidence < sure) {
+        let is_command = COMMANDS.contains(&spoken[0].as_str());
+        let sure = if is_command { SURE_COMMAND } else { sure(spoken.len(), overlapping.voiced) };
+        if overlapping.confidence.is_some_and(|confidence| confidence < sure) || (!is_command && is_stuck(&spoken)) {
             return Verdict::Noise;
+        }
+        if is_command {
+            return Verdict::Interruption;
         }
         if overlapping.is_final { Verdict::Interruption } else { Verdict::Unsure }
     }
@@ -184,6 +192,11 @@ fn is_backchannel(spoken: &[String]) -> bool {
 fn is_sayable(words: &[String], voiced: Duration) -> bool {
     let syllables: usize = words.iter().map(|word| syllables(word)).sum();
     syllables as f32 <= (voiced + UNNOTICED).as_secs_f32() * FASTEST
+}
+
+/// Whether it is one word again and again.
+fn is_stuck(words: &[String]) -> bool {
+    words.len() >= STUCK && words.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// Groups of vowels, but for a silent "e" at the end; at least one. Of other scripts, one.
@@ -243,6 +256,9 @@ mod tests {
         assert_eq!(judge("I am in here", brief, false, Some(0.3)), Verdict::Noise, "a beginning of anything");
         assert_eq!(judge("Tuesday.", brief, true, Some(0.8)), Verdict::Interruption);
         assert_eq!(judge("Stop.", brief, true, Some(0.4)), Verdict::Interruption, "a command is obeyed in doubt");
+        assert_eq!(judge("No.", brief, true, Some(0.01)), Verdict::Noise, "but not one that the recogniser denies");
+        assert_eq!(judge("Three, three, three,", SECOND, true, Some(0.9)), Verdict::Noise, "it is stuck");
+        assert_eq!(judge("No, no, no!", SECOND, true, Some(0.9)), Verdict::Interruption);
         assert_eq!(judge("Just you right.", SECOND, true, Some(0.4)), Verdict::Interruption, "longer than a sign");
         assert_eq!(judge("Is it raining there?", SECOND, true, Some(0.3)), Verdict::Interruption);
         assert_eq!(judge("Hammer.", SECOND, true, None), Verdict::Interruption, "nothing is known");
