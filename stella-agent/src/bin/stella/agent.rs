@@ -11,7 +11,10 @@ use stella_agent::{
 };
 use stella_core::engine::{CloseReason, Event};
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    setting::{self, Setting},
+};
 
 /// Time for the farewell.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(6);
@@ -46,11 +49,17 @@ pub(crate) struct AgentArgs {
     /// Record what the engine is told and says into this file, every word included; see `stella replay`.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Set an option of the conversation engine, such as recovery.first_token_by=20s for a slow model, or
+    /// latency.budget=1.2s. May be given several times; docs/engine.md lists all options.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<Setting>,
 }
 
 impl AgentArgs {
     /// Loads the models.
     pub(crate) async fn models(&self) -> Result<LocalModels, Failure> {
+        // A wrong option is told before anything is loaded.
+        setting::options(&self.set)?;
         let mut options = LocalOptions::from_env();
         options.llm_url.clone_from(&self.llm_url);
         options.llm_model.clone_from(&self.llm_model);
@@ -65,7 +74,7 @@ impl AgentArgs {
         models: &LocalModels,
         transport: impl Transport + 'static,
     ) -> Result<SessionEnd, Failure> {
-        let mut builder = AgentSession::builder().local(models);
+        let mut builder = AgentSession::builder().local(models).options(setting::options(&self.set)?);
         if let Some(file) = &self.record {
             builder = builder.record(file);
         }

@@ -6,6 +6,7 @@ mod agent;
 mod connect;
 mod failure;
 mod replay;
+mod setting;
 mod wav;
 
 use std::{io::IsTerminal, process::ExitCode};
