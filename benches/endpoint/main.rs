@@ -7,8 +7,9 @@
 //! eot-bench leaves the models' own time out, asks the detector every 100 ms, and has turns of real conversations; its
 //! figures are no more than a comparison.
 //!
-//! Settings are picked on one half of the turns (tuning) and measured on the other (*held out*); and, as eot-bench does it,
-//! picked and measured on *all* turns.
+//! Each method has a curve of its best settings: picked on one half of the turns (tuning) and measured on the other
+//! (*held out*); and, as eot-bench does it, picked and measured on *all* turns. The engine's own curve goes along
+//! `wait_unsure`, with nothing picked.
 //! `cargo xtask bench endpoint` runs it.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
@@ -19,7 +20,7 @@ mod replay;
 mod sweep;
 mod turns;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -37,11 +38,13 @@ use stella_providers::{
 };
 
 use self::{
-    replay::{Case, Outcome, Policy, Scores, replay},
+    replay::{Case, Outcome, Policy, Scores},
     sweep::{Method, Point, best, sweep},
     turns::Kind,
 };
 
+/// Lengths of `wait_unsure` along the engine's own curve, in milliseconds.
+const CURVE: [u64; 9] = [400, 600, 800, 1_000, 1_200, 1_400, 1_500, 1_700, 2_000];
 /// Shares of pauses at which a turn may be cut short.
 const BUDGETS: [f64; 5] = [0.02, 0.05, 0.10, 0.20, 0.30];
 
@@ -140,13 +143,24 @@ fn measure(args: &Args, cases: &[Case]) -> Result<()> {
             }
         }
     }
+    println!("\nthe engine's own curve, along wait_unsure");
+    for wait in CURVE {
+        let mut options = Options::default();
+        options.endpointing.wait_unsure = Duration::from_millis(wait);
+        let point = sweep::measure(Policy { options, words: true, score: Scores::Kept }, &tuning, &held_out)?;
+        for (turns, outcome) in [("tuning", &point.tuning), ("held out", &point.held_out), ("all", &point.all())] {
+            println!("  {wait:>5} ms {turns:<8} {}", describe(outcome));
+            let name = |what: &str| format!("wait_unsure of {wait} ms: {what}, {turns}");
+            figures.push(Figure::new(name("delay"), outcome.delay(), "ms", outcome.delays.len()));
+            figures.push(Figure::new(name("cut-ins"), 100.0 * outcome.cut_ins(None), "%", outcome.pauses.len()));
+        }
+    }
+    // Nobody picks these: what they give on either half is what they give.
     let defaults = Policy { options: Options::default(), words: true, score: Scores::Kept };
-    let defaults = [&tuning, &held_out].map(|half| replay(half.iter().copied(), &defaults));
-    let [tuning, held_out] = defaults;
-    let held_out = held_out?;
-    let all = tuning?.and(&held_out);
-    println!("\nthe engine's defaults\n  held out: {}\n  all:      {}", describe(&held_out), describe(&all));
-    for (turns, outcome) in [("held out", &held_out), ("all", &all)] {
+    let defaults = sweep::measure(defaults, &tuning, &held_out)?;
+    println!("\nthe engine's defaults");
+    for (turns, outcome) in [("tuning", &defaults.tuning), ("held out", &defaults.held_out), ("all", &defaults.all())] {
+        println!("  {:<10}{}", format!("{turns}:"), describe(outcome));
         let name = |what: &str| format!("the engine's defaults: {what}, {turns}");
         figures.push(Figure::new(name("delay"), outcome.delay(), "ms", outcome.delays.len()));
         for kind in [None, Some(Kind::Recorded), Some(Kind::Composed), Some(Kind::Inserted)] {

@@ -124,12 +124,14 @@ impl Point {
 
 /// Tries every setting of a method.
 pub(crate) fn sweep(method: Method, tuning: &[&Case], held_out: &[&Case]) -> Result<Vec<Point>> {
-    let point = |policy: Policy| -> Result<Point> {
-        let of = |half: &[&Case]| replay(half.iter().copied(), &policy);
-        let (tuning, held_out) = (of(tuning)?, of(held_out)?);
-        Ok(Point { policy, tuning, held_out })
-    };
-    method.policies().into_iter().map(point).collect()
+    method.policies().into_iter().map(|policy| measure(policy, tuning, held_out)).collect()
+}
+
+/// Tries one setting.
+pub(crate) fn measure(policy: Policy, tuning: &[&Case], held_out: &[&Case]) -> Result<Point> {
+    let of = |half: &[&Case]| replay(half.iter().copied(), &policy);
+    let (tuning, held_out) = (of(tuning)?, of(held_out)?);
+    Ok(Point { policy, tuning, held_out })
 }
 
 /// The setting with the least delay that cuts in at no more than this share of pauses, on the turns that are looked at.

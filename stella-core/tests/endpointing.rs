@@ -56,7 +56,7 @@ fn words_that_ask_for_more_outweigh_a_high_score() {
     let wait = |words, score| waited(Options::default(), &said(words, score));
     assert!((400..600).contains(&wait("I would like a coffee.", "0.9")));
     assert!(wait("I would like the", "0.9") > 1_500);
-    assert_eq!(wait("I would like the", "0.1"), 3_000);
+    assert!(wait("I would like the", "0.1") > 3_000);
     assert!(wait("I would like a coffee.", "0.1") > wait("I would like a coffee.", "0.5"));
 }
 
@@ -77,8 +77,9 @@ fn a_language_moves_the_threshold() {
     let mut options = Options::default();
     options.endpointing.thresholds = [("de".to_owned(), 0.2)].into();
     let german = format!("0.000 language de-AT\n{}", said("Ich möchte", "0.2"));
-    assert_eq!(waited(options.clone(), &german), 1_200);
-    assert!(waited(options, &said("Rome", "0.2")) > 1_200);
+    let unsure = options.endpointing.wait_unsure.as_millis();
+    assert_eq!(waited(options.clone(), &german), unsure);
+    assert!(waited(options, &said("Rome", "0.2")) > unsure);
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn who_pauses_long_is_waited_for_longer() {
 fn silence_alone_decides_if_it_is_told_to() {
     let options = mode(EndpointingMode::Silence);
     let script = "0.000 voice\n1.200 silence\n1.250 final I would like the\n";
-    assert_eq!(waited(options.clone(), script), 1_200);
+    assert_eq!(waited(options.clone(), script), options.endpointing.wait_unsure.as_millis());
     assert_eq!(told(options, script).wait, Wait::Silence);
 }
 
@@ -134,7 +135,8 @@ fn the_recogniser_ends_the_turn() {
 #[test]
 fn a_recogniser_that_says_nothing_is_not_waited_for_without_end() {
     let script = "0.000 voice\n1.200 silence\n1.250 final I would like a coffee\n";
-    assert_eq!(waited(mode(EndpointingMode::Recogniser), script), 3_000);
+    let options = mode(EndpointingMode::Recogniser);
+    assert_eq!(waited(options.clone(), script), options.endpointing.wait_incomplete.as_millis());
 }
 
 #[test]

@@ -53,11 +53,11 @@ pub struct EndpointingOptions {
     pub adaptive: bool,
     /// Shortest wait, if the turn is certainly complete. Default 250 ms: before, the models are seldom done.
     pub wait_complete: Duration,
-    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.2 s:
-    /// in `cargo xtask bench endpoint` 633 ms on average, and a cut-in at 7 % of pauses; 1.4 s with a longest wait of 4 s
-    /// give 716 ms at 5 %. A turn that clearly sounds complete waits 0.4 s.
+    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.5 s:
+    /// in `cargo xtask bench endpoint` 756 ms on average, and a cut-in at 4.1 % of pauses (746 ms at 3.8 % and 766 ms at
+    /// 4.5 % on the two halves of its turns); 1.2 s give 645 ms at 6 %. A turn that clearly sounds complete waits 0.5 s.
     pub wait_unsure: Duration,
-    /// Longest wait, if the speaker certainly only paused. Default 3 s: one pause in forty is longer
+    /// Longest wait, if the speaker certainly only paused. Default 4 s: one pause in forty is longer than 3 s
     /// (eot-bench), and few complete turns wait so long.
     pub wait_incomplete: Duration,
     /// Score that says as much for the end of the turn as against it. Default 0.5, smart-turn's own.
@@ -78,8 +78,8 @@ impl Default for EndpointingOptions {
             mode: EndpointingMode::default(),
             adaptive: false,
             wait_complete: Duration::from_millis(250),
-            wait_unsure: Duration::from_millis(1_200),
-            wait_incomplete: Duration::from_secs(3),
+            wait_unsure: Duration::from_millis(1_500),
+            wait_incomplete: Duration::from_secs(4),
             threshold: 0.5,
             thresholds: BTreeMap::new(),
             evidence_by: Duration::from_millis(400),
