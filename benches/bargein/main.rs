@@ -51,6 +51,7 @@ use stella_providers::{
 use self::{
     material::{Kind, Sound},
     rehearsed::Rehearsed,
+    resumption::Undisturbed,
     rooms::Rooms,
     stage::Cast,
 };
@@ -120,7 +121,9 @@ async fn run(args: &Args) -> Result<()> {
     println!("{} interruptions, {} other sounds", interruptions.len(), disturbances.len());
 
     let story = STORY.join(" ");
-    let (reference, length) = disturbances::undisturbed(&rooms, &cast, &story).await.context("undisturbed play")?;
+    let play = || disturbances::undisturbed(&rooms, &cast, &story);
+    let ((reference, length), (second, _)) = tokio::try_join!(play(), play()).context("undisturbed play")?;
+    let undisturbed = Undisturbed { reference, second };
     println!("the story takes {:.1} s", length.as_secs_f64());
     let (rooms_over, rooms_beside) = (args.rooms[0].max(1), args.rooms[1].max(1));
     let over = shares(&interruptions, rooms_over);
@@ -133,7 +136,7 @@ async fn run(args: &Args) -> Result<()> {
     let plays: Vec<_> = beside.into_iter().flatten().collect();
     let mut resumptions = Vec::new();
     for pair in plays.chunks(2) {
-        let examined = try_join_all(pair.iter().map(|play| resumption::examine(&*cast.stt, &reference, play)));
+        let examined = try_join_all(pair.iter().map(|play| resumption::examine(&*cast.stt, &undisturbed, play)));
         resumptions.extend(examined.await?.into_iter().flatten());
     }
     let over: Vec<_> = over.into_iter().flatten().collect();

@@ -1,6 +1,12 @@
 //! Whether anything was lost or said twice where the agent went on: by comparing what was heard with an undisturbed
 //! play of the same story, once sample by sample, once word by word as a recogniser understands it.
 //!
+//! A recogniser understands the same words a little otherwise for every change of what is around them. So each place is
+//! read several times, with more and less around it, and a word counts as lost, or as said twice, only if every reading
+//! says so, beside the undisturbed play with the same pause at the same place. What that check is worth is measured with
+//! it: the same of a second undisturbed play, where nothing is to be found (*control*), and of one with a piece of a word
+//! cut out, which is to be found.
+//!
 //! The word that was cut is said again from its beginning. What was heard of it before the silence is left out for the
 //! comparison by words, because a recogniser has to make something of it; how often it makes a word is told by itself.
 
@@ -25,8 +31,10 @@ use super::{
 const TEMPLATE: Duration = Duration::from_millis(500);
 /// How far from where it is expected it is looked for.
 const REACH: Duration = Duration::from_millis(1_500);
-/// What is given to the recogniser on either side, at most.
-const SIDE: Duration = Duration::from_millis(3_500);
+/// What is given to the recogniser on either side, at most: one reading each.
+const SIDES: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_millis(2_500), Duration::from_millis(3_500)];
+/// What is cut out on purpose behind the place where the agent went on: most words are shorter.
+const CUT_OUT: Duration = Duration::from_millis(300);
 /// How far an end of that may be moved to a quiet place, so that no word is cut.
 const QUIET: Duration = Duration::from_millis(350);
 /// Every so many samples are compared: 8 kHz is enough to find a place to an eighth of a millisecond.
@@ -47,11 +55,34 @@ pub(crate) struct Resumption {
     pub(crate) differences: Differences,
     /// Whether it makes a word of that beginning.
     pub(crate) doubled: bool,
+    /// What it understood otherwise of a second undisturbed play.
+    pub(crate) control: Differences,
+    /// Whether it misses a piece that was cut out.
+    pub(crate) notices: bool,
 }
 
-/// Looks at every resumption of a play. `reference` is the undisturbed play.
-pub(crate) async fn examine(stt: &dyn Stt, reference: &Heard, play: &Play) -> Result<Vec<Resumption>> {
-    let heard = &play.heard;
+/// Undisturbed plays of the story.
+#[derive(Debug)]
+pub(crate) struct Undisturbed {
+    pub(crate) reference: Heard,
+    pub(crate) second: Heard,
+}
+
+/// One resumption, located.
+#[derive(Debug)]
+struct Seam<'a> {
+    heard: &'a Heard,
+    /// What may be read: from where the agent last went on to where it stops next.
+    around: Range<usize>,
+    silence: Range<usize>,
+    /// Where it stopped, and where it went on, in the reference.
+    stopped: usize,
+    on: usize,
+}
+
+/// Looks at every resumption of a play.
+pub(crate) async fn examine(stt: &dyn Stt, undisturbed: &Undisturbed, play: &Play) -> Result<Vec<Resumption>> {
+    let (heard, reference) = (&play.heard, &undisturbed.reference);
     let Some(start) = heard.audible_from(0).zip(reference.audible_from(0)) else { return Ok(Vec::new()) };
     // Where the story goes on, here and in the reference, at the beginning of each stretch.
     let (mut here, mut there) = start;
@@ -59,48 +90,91 @@ pub(crate) async fn examine(stt: &dyn Stt, reference: &Heard, play: &Play) -> Re
     let mut results = Vec::new();
     for (n, (disturbance, silence)) in silences.iter().enumerate() {
         let next = silences.get(n + 1).map_or(heard.samples.len(), |(_, next)| next.start);
-        let stopped = find(
-            heard,
-            silence.start.saturating_sub(samples(TEMPLATE))..silence.start,
-            reference,
-            there + (silence.start - here),
-        );
-        let stopped = stopped.map(|at| at + samples(TEMPLATE));
-        let from = find(
-            heard,
-            silence.end..(silence.end + samples(TEMPLATE)).min(next),
-            reference,
-            stopped.unwrap_or(there + (silence.start - here)),
-        );
-        let jump = from.zip(stopped).map(|(from, stopped)| ms(from) - ms(stopped));
-        let (at, on) = (stopped.unwrap_or(there + silence.start - here), from.unwrap_or(there + silence.start - here));
-        // The same stretch of the story: as it was heard, and undisturbed: in one piece, with the same silence at the
-        // quietest place, and with it where the agent went on. All three are understood a little differently.
-        let before = quiet_before(heard, silence.start.saturating_sub(samples(SIDE)).max(here), silence.start);
-        let after = quiet_after(heard, (silence.end + samples(SIDE)).min(next), silence.end);
-        let begin = at.saturating_sub(silence.start - before);
-        let end = (on + (after - silence.end)).min(reference.samples.len());
-        let undisturbed = &reference.samples[begin.min(end)..end];
-        let spoken = recognise(stt, undisturbed).await?;
-        let on_at = on.saturating_sub(begin).min(undisturbed.len());
-        let paused = recognise(stt, &with_pause(undisturbed, quiet_near(undisturbed, on_at), silence.len())).await?;
-        let exact = recognise(stt, &with_pause(undisturbed, on_at, silence.len())).await?;
-        let references = [spoken.as_str(), &paused, &exact];
-        let cut = silence.start.saturating_sub(at.saturating_sub(on)).max(before);
-        let once = [&heard.samples[before..cut], &vec![0; silence.len()], &heard.samples[silence.end..after]].concat();
-        let differences = Differences::between(&references, &recognise(stt, &once).await?);
-        let all = Differences::between(&references, &recognise(stt, &heard.samples[before..after]).await?);
+        let expected = there + (silence.start - here);
+        let before = silence.start.saturating_sub(samples(TEMPLATE))..silence.start;
+        let stopped = find(heard, before, reference, expected).map(|at| at + samples(TEMPLATE));
+        let behind = silence.end..(silence.end + samples(TEMPLATE)).min(next);
+        let from = find(heard, behind, reference, stopped.unwrap_or(expected));
+        let (at, on) = (stopped.unwrap_or(expected), from.unwrap_or(expected));
+        let seam = Seam { heard, around: here..next, silence: silence.clone(), stopped: at, on };
+        let readings = seam.readings(stt, undisturbed).await?;
+        let all = |of: fn(&Reading) -> &Differences| Differences::in_all(readings.iter().map(of));
         results.push(Resumption {
             sound: disturbance.sound.clone(),
             silence: FORMAT.duration(silence.len() as u64),
-            jump,
+            jump: from.zip(stopped).map(|(from, stopped)| ms(from) - ms(stopped)),
             lost: from.zip(stopped).map(|(from, stopped)| audible_between(reference, stopped, from)),
-            doubled: all.count() > differences.count(),
-            differences,
+            differences: all(|reading| &reading.once),
+            doubled: readings.iter().all(|reading| reading.whole.count() > reading.once.count()),
+            control: all(|reading| &reading.control),
+            notices: !all(|reading| &reading.cut_out).lost.is_empty(),
         });
         (here, there) = (silence.end, on);
     }
     Ok(results)
+}
+
+/// How each version of a place differs from the undisturbed one.
+#[derive(Debug)]
+struct Reading {
+    /// As it was heard.
+    whole: Differences,
+    /// Without what was heard of the cut word before the silence.
+    once: Differences,
+    control: Differences,
+    cut_out: Differences,
+}
+
+impl Seam<'_> {
+    async fn readings(&self, stt: &dyn Stt, undisturbed: &Undisturbed) -> Result<Vec<Reading>> {
+        let mut readings = Vec::new();
+        for side in SIDES {
+            readings.push(self.reading(stt, undisturbed, samples(side)).await?);
+        }
+        Ok(readings)
+    }
+
+    /// Reads all versions, with so many samples on either side.
+    async fn reading(&self, stt: &dyn Stt, undisturbed: &Undisturbed, side: usize) -> Result<Reading> {
+        let Self { heard, around, silence, stopped, on } = self;
+        let pause = silence.len();
+        // From here to there, as it was heard and in the reference.
+        let before = quiet_before(heard, silence.start.saturating_sub(side).max(around.start), silence.start);
+        let after = quiet_after(heard, (silence.end + side).min(around.end), silence.end);
+        let reference = &undisturbed.reference.samples;
+        let end = (on + (after - silence.end)).min(reference.len());
+        let begin = stopped.saturating_sub(silence.start - before).min(end);
+        let on = (*on).clamp(begin, end);
+        let cut = silence.start.saturating_sub(stopped.saturating_sub(on)).max(before);
+
+        let plain = recognise(stt, &reference[begin..end]).await?;
+        let paused = recognise(stt, &joined(&reference[begin..on], pause, &reference[on..end])).await?;
+        let differences = |text: &str| Differences::between(&[&plain, &paused], text);
+        let read = async |first: &[i16], second: &[i16]| -> Result<Differences> {
+            Ok(differences(&recognise(stt, &joined(first, pause, second)).await?))
+        };
+        let behind = &heard.samples[silence.end..after];
+        let second = &undisturbed.second;
+        let there = on_in_second(undisturbed, on);
+        let (from, to) = (there.saturating_sub(on - begin), (there + (end - on)).min(second.samples.len()));
+        Ok(Reading {
+            whole: read(&heard.samples[before..silence.start], behind).await?,
+            once: read(&heard.samples[before..cut], behind).await?,
+            control: read(&second.samples[from..there], &second.samples[there..to]).await?,
+            cut_out: read(&reference[begin..on], &reference[(on + samples(CUT_OUT)).min(end)..end]).await?,
+        })
+    }
+}
+
+/// The place of the second play that sounds as this one of the reference.
+fn on_in_second(undisturbed: &Undisturbed, on: usize) -> usize {
+    let Undisturbed { reference, second } = undisturbed;
+    let first = |heard: &Heard| heard.audible_from(0).unwrap_or_default();
+    let expected = (on + first(second)).saturating_sub(first(reference));
+    let half = samples(TEMPLATE) / 2;
+    let piece = on.saturating_sub(half)..(on + half).min(reference.samples.len());
+    let found = find(reference, piece, second, expected.saturating_sub(half)).map(|at| at + on.min(half));
+    found.unwrap_or(expected).min(second.samples.len())
 }
 
 /// How much of a stretch of the story can be heard.
@@ -151,15 +225,9 @@ fn quietest(samples: &[i16], range: Range<usize>) -> Option<usize> {
     best.map(|(at, _)| at + size / 2)
 }
 
-/// The quietest place around `at`.
-fn quiet_near(story: &[i16], at: usize) -> usize {
-    let reach = samples(QUIET);
-    quietest(story, at.saturating_sub(reach)..(at + reach).min(story.len())).unwrap_or(at)
-}
-
-/// The story with a silence at a place.
-fn with_pause(story: &[i16], at: usize, silence: usize) -> Vec<i16> {
-    [&story[..at], &vec![0; silence], &story[at..]].concat()
+/// Two pieces with a silence between them.
+fn joined(first: &[i16], silence: usize, second: &[i16]) -> Vec<i16> {
+    [first, &vec![0; silence], second].concat()
 }
 
 /// What a recogniser understands.

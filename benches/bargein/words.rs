@@ -18,6 +18,17 @@ impl Differences {
         all.min_by_key(Self::count).unwrap_or_default()
     }
 
+    /// Those that all readings have.
+    pub(crate) fn in_all<'a>(mut readings: impl Iterator<Item = &'a Self>) -> Self {
+        let mut common = readings.next().cloned().unwrap_or_default();
+        for reading in readings {
+            common.lost.retain(|word| reading.lost.contains(word));
+            common.repeated.retain(|word| reading.repeated.contains(word));
+            common.pieces.retain(|word| reading.pieces.contains(word));
+        }
+        common
+    }
+
     /// All of them.
     pub(crate) fn count(&self) -> usize {
         self.lost.len() + self.repeated.len() + self.pieces.len()
@@ -109,6 +120,15 @@ mod tests {
         assert_eq!(between("the old lighthouse keeper", "The old light... lighthouse keeper."), [0, 0, 1]);
         assert_eq!(between("the old lighthouse keeper", "The old lighthouse lighthouse keeper."), [0, 1, 0]);
         assert_eq!(between("the old lighthouse keeper", "The old light how skipper."), [2, 0, 3]);
+    }
+
+    #[test]
+    fn what_one_reading_has_by_itself_does_not_count() {
+        let readings = ["the light keeper", "the old light house", "the old light how skipper"];
+        let readings = readings.map(|heard| Differences::between(&["the old lighthouse keeper"], heard));
+        let common = Differences::in_all(readings.iter());
+        assert_eq!(common.lost, ["lighthouse"]);
+        assert_eq!((common.repeated.len(), common.pieces), (0, vec!["light".to_owned()]));
     }
 
     #[test]
