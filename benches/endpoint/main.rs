@@ -7,18 +7,24 @@
 //! eot-bench leaves the models' own time out, asks the detector every 100 ms, and has turns of real conversations; its
 //! figures are no more than a comparison.
 //!
-//! Each method has a curve of its best settings: picked on one half of the turns (tuning) and measured on the other
-//! (*held out*); and, as eot-bench does it, picked and measured on *all* turns. The engine's own curve goes along
-//! `wait_unsure`, with nothing picked.
+//! Each method has a curve of its best settings. *Held out*: ten-fold cross-validation by recording, repeated over ten
+//! deals. A setting is picked on nine folds: the least delay whose cut-ins, with half a standard error on top, are within a
+//! nominal budget; it is measured on the tenth. All folds and deals together are one point of the curve for each nominal
+//! budget, and the curve is read where its own cut-ins, those on held-out turns, are at most 5 %. *All*: picked and
+//! measured on all turns, as eot-bench does it. The engine's own curve goes along `wait_unsure`, with nothing picked. What
+//! words say ([`Judge`](stella_core::engine::Judge)) was fitted to recordings of even number; those of odd number are new
+//! to everything.
 //! `cargo xtask bench endpoint` runs it.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod hear;
+mod outcome;
 mod prompts;
 mod replay;
 mod sweep;
 mod turns;
+mod validation;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -38,15 +44,19 @@ use stella_providers::{
 };
 
 use self::{
-    replay::{Case, Outcome, Policy, Scores},
-    sweep::{Method, Point, best, sweep},
+    outcome::Outcome,
+    replay::{Case, Policy, Scores},
+    sweep::{Method, Point, sweep},
     turns::Kind,
+    validation::{DEALS, curve, pick},
 };
 
 /// Lengths of `wait_unsure` along the engine's own curve, in milliseconds.
 const CURVE: [u64; 9] = [400, 600, 800, 1_000, 1_200, 1_400, 1_500, 1_700, 2_000];
-/// Shares of pauses at which a turn may be cut short.
-const BUDGETS: [f64; 5] = [0.02, 0.05, 0.10, 0.20, 0.30];
+/// Shares of pauses at which a turn may be cut short, in quarters of a percent, for which settings are picked.
+const NOMINAL: std::ops::RangeInclusive<u32> = 4..=120;
+/// Shares at which the curves are read.
+const BUDGETS: [f64; 9] = [0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.20, 0.30];
 
 /// Measures when turns end.
 #[derive(Debug, Parser)]
@@ -108,67 +118,30 @@ async fn cases() -> Result<Vec<Case>> {
 
 fn measure(args: &Args, cases: &[Case]) -> Result<()> {
     let (load_before, when) = (load(), jiff::Timestamp::now().to_string());
-    // Turns of one recording stay in one half.
-    let mut names: Vec<&str> = cases.iter().map(|case| case.turn.name.as_str()).collect();
-    names.dedup();
-    let half = |wanted: usize| -> Vec<&Case> {
-        let of = |case: &&Case| names.iter().position(|name| *name == case.turn.name).is_some_and(|n| n % 2 == wanted);
-        cases.iter().filter(of).collect()
-    };
-    let (tuning, held_out) = (half(0), half(1));
-    for (name, half) in [("tuning", &tuning), ("held out", &held_out)] {
-        let of = |kind| half.iter().flat_map(|case| &case.turn.pauses).filter(|pause| pause.kind == kind).count();
-        let ends = half.iter().filter(|case| case.turn.counts).count();
-        let [recorded, composed, inserted] = [Kind::Recorded, Kind::Composed, Kind::Inserted].map(of);
-        println!("{name}: {ends} ends; pauses inside: {recorded} recorded, {composed} composed, {inserted} inserted");
-    }
+    let defaults = Policy { options: Options::default(), words: true, score: Scores::Kept };
+    let defaults = Point::measure(defaults, cases)?;
+    let all = defaults.all();
+    let [recorded, composed, inserted] = Kind::ALL.map(|kind| all.pauses(Some(kind)).0);
+    let (ends, recordings) = (all.ends + all.never, defaults.recordings.len());
+    println!(
+        "{recordings} recordings, {ends} ends; pauses inside: {recorded} recorded, {composed} composed, {inserted} inserted"
+    );
     let mut figures = Vec::new();
     for method in Method::ALL {
-        let points = sweep(method, &tuning, &held_out)?;
-        println!("\n{}", method.name());
-        for budget in BUDGETS {
-            // On turns it was not picked on; and, as eot-bench does, on those that it was.
-            if let Some((point, _)) = best(&points, budget, |point| point.tuning.clone()) {
-                print(budget, "held out", point, &point.held_out);
-                figures.extend(figures_of(method, budget, "held out", &point.held_out));
-            }
-            if let Some((point, outcome)) = best(&points, budget, Point::all) {
-                print(budget, "all", point, &outcome);
-                let mut both = figures_of(method, budget, "all", &outcome);
-                if (budget - 0.05).abs() < 1e-9 {
-                    let (peer, value) = method.peer();
-                    both[0] = both[0].clone().beside(peer, value);
-                }
-                figures.extend(both);
-            }
-        }
+        figures.extend(method_figures(method, &sweep(method, cases)?));
     }
     println!("\nthe engine's own curve, along wait_unsure");
     for wait in CURVE {
-        let mut options = Options::default();
-        options.endpointing.wait_unsure = Duration::from_millis(wait);
-        let point = sweep::measure(Policy { options, words: true, score: Scores::Kept }, &tuning, &held_out)?;
-        for (turns, outcome) in [("tuning", &point.tuning), ("held out", &point.held_out), ("all", &point.all())] {
-            println!("  {wait:>5} ms {turns:<8} {}", describe(outcome));
-            let name = |what: &str| format!("wait_unsure of {wait} ms: {what}, {turns}");
-            figures.push(Figure::new(name("delay"), outcome.delay(), "ms", outcome.delays.len()));
-            figures.push(Figure::new(name("cut-ins"), 100.0 * outcome.cut_ins(None), "%", outcome.pauses.len()));
-        }
+        let mut policy = defaults.policy.clone();
+        policy.options.endpointing.wait_unsure = Duration::from_millis(wait);
+        figures.extend(half_figures(&format!("wait_unsure of {wait} ms"), &Point::measure(policy, cases)?));
     }
     // Nobody picks these: what they give on either half is what they give.
-    let defaults = Policy { options: Options::default(), words: true, score: Scores::Kept };
-    let defaults = sweep::measure(defaults, &tuning, &held_out)?;
     println!("\nthe engine's defaults");
-    for (turns, outcome) in [("tuning", &defaults.tuning), ("held out", &defaults.held_out), ("all", &defaults.all())] {
-        println!("  {:<10}{}", format!("{turns}:"), describe(outcome));
-        let name = |what: &str| format!("the engine's defaults: {what}, {turns}");
-        figures.push(Figure::new(name("delay"), outcome.delay(), "ms", outcome.delays.len()));
-        for kind in [None, Some(Kind::Recorded), Some(Kind::Composed), Some(Kind::Inserted)] {
-            let of = outcome.pauses.iter().filter(|(k, _)| kind.is_none_or(|kind| kind == *k)).count();
-            let which = kind.map_or("all pauses".into(), |kind| format!("{kind:?} pauses").to_lowercase());
-            let name = name(&format!("cut-ins at {which}"));
-            figures.push(Figure::new(name, 100.0 * outcome.cut_ins(kind), "%", of));
-        }
+    figures.extend(half_figures("the engine's defaults", &defaults));
+    for kind in Kind::ALL {
+        let name = format!("the engine's defaults: cut-ins at {kind:?} pauses, all").to_lowercase();
+        figures.push(Figure::new(name, 100.0 * all.cut_ins(Some(kind)), "%", all.pauses(Some(kind)).0));
     }
     let report = Report {
         name: "endpoint",
@@ -187,35 +160,74 @@ fn measure(args: &Args, cases: &[Case]) -> Result<()> {
     }
 }
 
-/// Delay and cut-ins of a setting.
-fn figures_of(method: Method, budget: f64, turns: &str, outcome: &Outcome) -> [Figure; 2] {
-    let name = |what: &str| format!("{}: {what} at {:.0} %, {turns}", method.name(), budget * 100.0);
-    let share = 100.0 * outcome.cut_ins(None);
+/// The curve of a method on held-out turns; what it gives there at each of [`BUDGETS`]; and, as eot-bench does it, what
+/// the best setting gives on the turns that it was picked on.
+fn method_figures(method: Method, points: &[Point]) -> Vec<Figure> {
+    println!("\n{}", method.name());
+    let nominal: Vec<f64> = NOMINAL.map(|quarters| f64::from(quarters) / 400.0).collect();
+    let curve: Vec<(u32, Outcome)> =
+        NOMINAL.zip(curve(points, &nominal)).filter_map(|(quarters, outcome)| Some((quarters, outcome?))).collect();
+    for (quarters, outcome) in curve.iter().filter(|(quarters, _)| quarters % 2 == 0 && *quarters <= 40) {
+        println!("  picked for {:>4.1} %: {}", f64::from(*quarters) / 4.0, brief(outcome));
+    }
+    let mut figures = Vec::new();
+    for budget in BUDGETS {
+        let percent = 100.0 * budget;
+        let name = |turns: &str| format!("{}: {{}} at {percent:.0} %, {turns}", method.name());
+        let within = curve.iter().filter(|(_, outcome)| outcome.cut_ins(None) <= budget);
+        if let Some((quarters, outcome)) = within.min_by(|(_, a), (_, b)| a.delay().total_cmp(&b.delay())) {
+            let setting = format!("picked for {:.2} %", f64::from(*quarters) / 4.0);
+            println!("  {percent:>3.0} % held out {setting:<24} {}", brief(outcome));
+            figures.extend(pair(&name("held out"), outcome, DEALS));
+        }
+        let all: Vec<Outcome> = points.iter().map(Point::all).collect();
+        if let Some(n) = pick(&all, budget, 0.0) {
+            println!("  {percent:>3.0} % all      {:<24} {}", setting(&points[n].policy), describe(&all[n]));
+            let [delay, cut_ins] = pair(&name("all"), &all[n], 1);
+            let at_five = (budget - 0.05).abs() < 1e-9;
+            let (peer, value) = method.peer();
+            figures.extend([if at_five { delay.beside(peer, value) } else { delay }, cut_ins]);
+        }
+    }
+    figures
+}
+
+/// What a setting that nobody picked gives on either half of the recordings, and on all.
+fn half_figures(name: &str, point: &Point) -> Vec<Figure> {
+    let halves = [("even", point.on(|n| n % 2 == 0)), ("odd", point.on(|n| n % 2 == 1)), ("all", point.all())];
+    let of = |(turns, outcome): (&str, Outcome)| {
+        println!("  {name}, {turns:<5} {}", describe(&outcome));
+        pair(&format!("{name}: {{}}, {turns}"), &outcome, 1)
+    };
+    halves.into_iter().flat_map(of).collect()
+}
+
+/// Delay and cut-ins, with the name `{}` in their common name; each turn was counted so many times.
+fn pair(name: &str, outcome: &Outcome, times: usize) -> [Figure; 2] {
+    let (ends, pauses) = (outcome.ends / times, outcome.pauses(None).0 / times);
     [
-        Figure::new(name("delay"), outcome.delay(), "ms", outcome.delays.len()),
-        Figure::new(name("cut-ins"), share, "%", outcome.pauses.len()),
+        Figure::new(name.replace("{}", "delay"), outcome.delay(), "ms", ends),
+        Figure::new(name.replace("{}", "cut-ins"), 100.0 * outcome.cut_ins(None), "%", pauses),
     ]
 }
 
-fn print(budget: f64, turns: &str, point: &Point, outcome: &Outcome) {
-    let waits = &point.policy.options.endpointing;
+fn setting(policy: &Policy) -> String {
+    let waits = &policy.options.endpointing;
     let [complete, unsure, incomplete] =
         [waits.wait_complete, waits.wait_unsure, waits.wait_incomplete].map(|wait| wait.as_millis());
-    let score = if let Scores::Hard(threshold) = point.policy.score { format!(" >{threshold}") } else { String::new() };
-    let setting = format!("{complete}/{unsure}/{incomplete} ms{score}");
-    println!("  {:>3.0} % {turns:<8} {setting:<24} {}", budget * 100.0, describe(outcome));
+    let score = if let Scores::Hard(threshold) = policy.score { format!(" >{threshold}") } else { String::new() };
+    format!("{complete}/{unsure}/{incomplete} ms{score}")
+}
+
+fn brief(outcome: &Outcome) -> String {
+    format!("{:.0} ms at {:.1} %", outcome.delay(), 100.0 * outcome.cut_ins(None))
 }
 
 fn describe(outcome: &Outcome) -> String {
-    let percent = |kind| 100.0 * outcome.cut_ins(kind);
+    let [recorded, composed, inserted] = Kind::ALL.map(|kind| 100.0 * outcome.cut_ins(Some(kind)));
+    let Outcome { elsewhere, never, .. } = outcome;
     format!(
-        "{:.0} ms at {:.1} % (recorded {:.1}, composed {:.1}, inserted {:.1}; elsewhere {}, never {})",
-        outcome.delay(),
-        percent(None),
-        percent(Some(Kind::Recorded)),
-        percent(Some(Kind::Composed)),
-        percent(Some(Kind::Inserted)),
-        outcome.elsewhere,
-        outcome.never
+        "{} (recorded {recorded:.1}, composed {composed:.1}, inserted {inserted:.1}; elsewhere {elsewhere}, never {never})",
+        brief(outcome)
     )
 }

@@ -11,10 +11,7 @@ use stella_core::{
     time::Timestamp,
 };
 
-use super::{
-    hear::Heard,
-    turns::{Kind, Turn},
-};
+use super::{hear::Heard, outcome::Outcome, turns::Turn};
 
 /// How long the models take, as measured on two cores with nothing else to do: a score, and a final transcript of so
 /// many seconds of speech (docs of the models' benchmark: smart-turn 60-100 ms; Moonshine 0.03-0.045 s for a second).
@@ -53,41 +50,6 @@ pub(crate) enum Scores {
     Absent,
 }
 
-/// What became of the turns.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
-    /// Milliseconds from the last voiced sample to the commit, of each end that counts.
-    pub(crate) delays: Vec<f64>,
-    /// Each pause inside, and whether the turn was committed at it.
-    pub(crate) pauses: Vec<(Kind, bool)>,
-    /// Commits at silences that do not count as pauses: shorter ones, and those that count in another turn.
-    pub(crate) elsewhere: usize,
-    /// Ends that were never committed.
-    pub(crate) never: usize,
-}
-
-impl Outcome {
-    /// Together with that of other turns.
-    pub(crate) fn and(mut self, other: &Self) -> Self {
-        self.delays.extend_from_slice(&other.delays);
-        self.pauses.extend_from_slice(&other.pauses);
-        self.elsewhere += other.elsewhere;
-        self.never += other.never;
-        self
-    }
-
-    /// Mean delay in milliseconds.
-    pub(crate) fn delay(&self) -> f64 {
-        self.delays.iter().sum::<f64>() / self.delays.len().max(1) as f64
-    }
-
-    /// Share of pauses, of a kind or of all, at which the turn was committed.
-    pub(crate) fn cut_ins(&self, kind: Option<Kind>) -> f64 {
-        let of = || self.pauses.iter().filter(|(k, _)| kind.is_none_or(|kind| kind == *k));
-        of().filter(|(_, cut)| *cut).count() as f64 / of().count().max(1) as f64
-    }
-}
-
 /// A judge that finds nothing in words.
 #[derive(Debug)]
 struct WordlessJudge;
@@ -102,8 +64,8 @@ impl Judge for WordlessJudge {
     }
 }
 
-/// Replays all turns, one after the other, as one conversation.
-pub(crate) fn replay<'a>(cases: impl IntoIterator<Item = &'a Case>, policy: &Policy) -> Result<Outcome, OptionsError> {
+/// Replays all turns, one after the other, as one conversation; what became of each.
+pub(crate) fn replay(cases: &[Case], policy: &Policy) -> Result<Vec<Outcome>, OptionsError> {
     let mut options = policy.options.clone();
     // Nothing answers here: it must not matter.
     options.speculation.enabled = false;
@@ -112,12 +74,7 @@ pub(crate) fn replay<'a>(cases: impl IntoIterator<Item = &'a Case>, policy: &Pol
     let judge: Box<dyn Judge> = if policy.words { Box::new(WordListJudge) } else { Box::new(WordlessJudge) };
     let mut run =
         Run { engine: Engine::new(options.validate()?, judge), policy, start: Timestamp::ZERO, generation: None };
-    let mut outcome = Outcome::default();
-    for case in cases {
-        let commits = run.turn(case);
-        classify(&case.turn, &commits, &mut outcome);
-    }
-    Ok(outcome)
+    Ok(cases.iter().map(|case| classify(&case.turn, &run.turn(case))).collect())
 }
 
 struct Run<'a> {
@@ -206,15 +163,18 @@ impl Run<'_> {
 }
 
 /// Tells ends from cut-ins.
-fn classify(turn: &Turn, commits: &[usize], outcome: &mut Outcome) {
-    let cut = |pause: &std::ops::Range<usize>| commits.iter().any(|at| pause.contains(at));
-    outcome.pauses.extend(turn.pauses.iter().map(|pause| (pause.kind, cut(&pause.silence))));
+fn classify(turn: &Turn, commits: &[usize]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for pause in &turn.pauses {
+        outcome.pause(pause.kind, commits.iter().any(|at| pause.silence.contains(at)));
+    }
     let inside = |at: &usize| turn.pauses.iter().any(|pause| pause.silence.contains(at));
-    outcome.elsewhere += commits.iter().filter(|&at| *at < turn.end && !inside(at)).count();
+    outcome.elsewhere = commits.iter().filter(|&at| *at < turn.end && !inside(at)).count();
     if turn.counts {
         match commits.iter().find(|&&at| at >= turn.end) {
-            Some(at) => outcome.delays.push((at - turn.end) as f64 / 16.0),
-            None => outcome.never += 1,
+            Some(at) => (outcome.ends, outcome.waited) = (1, (at - turn.end) as f64 / 16.0),
+            None => outcome.never = 1,
         }
     }
+    outcome
 }

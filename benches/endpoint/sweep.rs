@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use stella_core::engine::{EndpointingMode, Options};
 
-use super::replay::{Case, Outcome, Policy, Scores, replay};
+use super::{
+    outcome::Outcome,
+    replay::{Case, Policy, Scores, replay},
+};
 
 /// What decides when the turn ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,36 +110,41 @@ pub(crate) fn with_waits([complete, unsure, incomplete]: [u64; 3]) -> Options {
     options
 }
 
-/// A setting, and what it gives on the turns of each half.
+/// A setting, and what it gives on the turns of each recording.
 #[derive(Debug, Clone)]
 pub(crate) struct Point {
     pub(crate) policy: Policy,
-    pub(crate) tuning: Outcome,
-    pub(crate) held_out: Outcome,
+    pub(crate) recordings: Vec<Outcome>,
 }
 
 impl Point {
+    /// Tries a setting.
+    pub(crate) fn measure(policy: Policy, cases: &[Case]) -> Result<Self> {
+        let mut recordings: Vec<Outcome> = Vec::new();
+        let mut name = "";
+        for (case, outcome) in cases.iter().zip(replay(cases, &policy)?) {
+            // Turns of one recording come one after the other.
+            match recordings.last_mut() {
+                Some(last) if case.turn.name == name => *last = *last + outcome,
+                _ => recordings.push(outcome),
+            }
+            name = &case.turn.name;
+        }
+        Ok(Self { policy, recordings })
+    }
+
+    /// What it gives on the turns of some recordings, by their numbers.
+    pub(crate) fn on(&self, recording: impl Fn(usize) -> bool) -> Outcome {
+        self.recordings.iter().enumerate().filter(|(n, _)| recording(*n)).map(|(_, outcome)| *outcome).sum()
+    }
+
     /// What it gives on all turns.
     pub(crate) fn all(&self) -> Outcome {
-        self.tuning.clone().and(&self.held_out)
+        self.on(|_| true)
     }
 }
 
 /// Tries every setting of a method.
-pub(crate) fn sweep(method: Method, tuning: &[&Case], held_out: &[&Case]) -> Result<Vec<Point>> {
-    method.policies().into_iter().map(|policy| measure(policy, tuning, held_out)).collect()
-}
-
-/// Tries one setting.
-pub(crate) fn measure(policy: Policy, tuning: &[&Case], held_out: &[&Case]) -> Result<Point> {
-    let of = |half: &[&Case]| replay(half.iter().copied(), &policy);
-    let (tuning, held_out) = (of(tuning)?, of(held_out)?);
-    Ok(Point { policy, tuning, held_out })
-}
-
-/// The setting with the least delay that cuts in at no more than this share of pauses, on the turns that are looked at.
-pub(crate) fn best(points: &[Point], budget: f64, of: impl Fn(&Point) -> Outcome) -> Option<(&Point, Outcome)> {
-    let outcomes = points.iter().map(|point| (point, of(point)));
-    let within = outcomes.filter(|(_, outcome)| outcome.cut_ins(None) <= budget);
-    within.min_by(|(_, a), (_, b)| a.delay().total_cmp(&b.delay()))
+pub(crate) fn sweep(method: Method, cases: &[Case]) -> Result<Vec<Point>> {
+    method.policies().into_iter().map(|policy| Point::measure(policy, cases)).collect()
 }

@@ -54,6 +54,10 @@ pub(crate) enum Kind {
     Inserted,
 }
 
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Recorded, Self::Composed, Self::Inserted];
+}
+
 /// A pause after which the speaker goes on.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Inside {

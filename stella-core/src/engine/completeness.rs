@@ -3,7 +3,7 @@
 use super::judge::words;
 
 /// Factors for the odds that a turn is complete, by what its text ends with. They are the ratio of how often turns end
-/// so to how often pauses inside turns do, rounded, from the tuning half of `cargo xtask bench endpoint`.
+/// so to how often pauses inside turns do, rounded, in the recordings of even number of `cargo xtask bench endpoint`.
 mod factor {
     /// A word that asks for more, such as "the" or "because", or a sound of hesitation.
     pub(super) const DANGLING: f32 = 0.06;

@@ -55,7 +55,8 @@ pub struct EndpointingOptions {
     pub wait_complete: Duration,
     /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.5 s:
     /// in `cargo xtask bench endpoint` 756 ms on average, and a cut-in at 4.1 % of pauses (746 ms at 3.8 % and 766 ms at
-    /// 4.5 % on the two halves of its turns); 1.2 s give 645 ms at 6 %. A turn that clearly sounds complete waits 0.5 s.
+    /// 4.5 % on the two halves of its recordings, the second of which is new to the words, too); 1.2 s give 645 ms at 6 %.
+    /// A turn that clearly sounds complete waits 0.5 s.
     pub wait_unsure: Duration,
     /// Longest wait, if the speaker certainly only paused. Default 4 s: one pause in forty is longer than 3 s
     /// (eot-bench), and few complete turns wait so long.
