@@ -1,7 +1,7 @@
 //! What must be true of every conversation.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     time::Duration,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn check(outcome: &Outcome) -> Result<(), String> {
     }
     rules(&recording, outcome)?;
     utterances(&recording, outcome)?;
-    words(outcome)?;
+    words(&recording, outcome)?;
     typed(outcome)?;
     audible::check(&recording, outcome)
 }
@@ -109,8 +109,14 @@ fn utterances(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-/// Every word that came through the link was given to the recogniser, once.
-fn words(outcome: &Outcome) -> Result<(), String> {
+/// Every word that came through the link was given to the recogniser, and is in the text of one utterance at most. (It may be
+/// given in two: when a burst of sound arrives as an utterance is finished, its recogniser has heard what the next one is
+/// about, behind the text that was taken.)
+fn words(recording: &Recording, outcome: &Outcome) -> Result<(), String> {
+    let texts = texts(recording);
+    let is_in = |utterance: &UtteranceId, word: &SaidWord| {
+        texts.get(utterance).is_some_and(|text| text.split_whitespace().any(|written| written == word.text))
+    };
     let heard_in = |number: usize, word: &SaidWord| {
         let given = outcome.heard.utterances.iter().filter_map(move |(utterance, words)| {
             let millis = words.get(&(number as u16)).copied().unwrap_or_default();
@@ -125,14 +131,30 @@ fn words(outcome: &Outcome) -> Result<(), String> {
         let near_end = word.to + NOTICED_MS > word.unplugged.unwrap_or(u64::MAX).min(outcome.asked);
         let torn = word.delivered < word.to - word.from;
         let heard = heard_in(number, word);
-        if heard.len() > 1 && !near_fault {
-            return Err(format!("{word:?} was heard in {heard:?}"));
+        if heard.iter().filter(|utterance| is_in(utterance, word)).count() > 1 && !near_fault {
+            return Err(format!("{word:?} was heard and written down in {heard:?}"));
         }
         if heard.is_empty() && !(near_fault || near_end || torn) {
             return Err(format!("{word:?} was said, but never recognised"));
         }
     }
     Ok(())
+}
+
+/// What each utterance was taken for in the end, whatever became of it.
+fn texts(recording: &Recording) -> BTreeMap<UtteranceId, String> {
+    let parts = outputs(recording).flat_map(|output| match output {
+        Output::Event(Event::TurnCommitted { parts, .. }) => {
+            parts.iter().map(|part| (part.source, part.text.clone())).collect()
+        }
+        Output::Event(Event::Discarded { source, text, .. }) => vec![(*source, text.clone())],
+        _ => Vec::new(),
+    });
+    let spoken = parts.filter_map(|(source, text)| match source {
+        Source::Utterance(utterance) => Some((utterance, text)),
+        _ => None,
+    });
+    spoken.collect()
 }
 
 /// Every message that was typed became part of a turn or was left out with a reason, and the application knows.
