@@ -9,7 +9,7 @@ use stella_agent::{
 };
 use stella_core::{
     audio::{AudioFormat, AudioFrame},
-    engine::{CloseReason, Event},
+    engine::{CloseReason, Event, Options},
     testing::scripted::{EnergyVad, ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
 };
 use stella_rtc::{
@@ -56,7 +56,8 @@ async fn is_heard(what: &str, microphone: &dyn AudioSink, events: &mut broadcast
     let humming = async {
         loop {
             hum(microphone).await;
-            tokio::time::sleep(Duration::from_millis(1_500)).await; // a pause of the speaker, which ends the turn
+            // A pause of the speaker, which ends the turn.
+            tokio::time::sleep(Options::default().endpointing.wait_unsure + Duration::from_secs(1)).await;
         }
     };
     let heard = async {
