@@ -121,9 +121,13 @@ async fn run(args: &Args) -> Result<()> {
     println!("{} interruptions, {} other sounds", interruptions.len(), disturbances.len());
 
     let story = STORY.join(" ");
-    let play = || disturbances::undisturbed(&rooms, &cast, &story);
-    let ((reference, length), (second, _)) = tokio::try_join!(play(), play()).context("undisturbed play")?;
+    // What is said before it moves the second play to other packets: the same ones would be coded the same way.
+    let shifted = format!("{} {story}", disturbances::ANSWER);
+    let play = |text| disturbances::undisturbed(&rooms, &cast, text);
+    let ((reference, length), (second, _)) =
+        tokio::try_join!(play(&story), play(&shifted)).context("undisturbed play")?;
     let undisturbed = Undisturbed { reference, second };
+    anyhow::ensure!(!undisturbed.are_alike(), "both undisturbed plays were coded alike: a control that cannot fail");
     println!("the story takes {:.1} s", length.as_secs_f64());
     let (rooms_over, rooms_beside) = (args.rooms[0].max(1), args.rooms[1].max(1));
     let over = shares(&interruptions, rooms_over);

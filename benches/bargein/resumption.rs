@@ -4,11 +4,12 @@
 //! A recogniser understands the same words a little otherwise for every change of what is around them. So each place is
 //! read several times, with more and less around it, and a word counts as lost, or as said twice, only if every reading
 //! says so, beside the undisturbed play with the same pause at the same place. What that check is worth is measured with
-//! it: the same of a second undisturbed play, where nothing is to be found (*control*), and of one with a piece of a word
-//! cut out, which is to be found.
+//! it: the same of a second undisturbed play, coded in other packets, where nothing is to be found (*control*); of one with a
+//! piece of a word cut out, and of one with a piece said before the silence and again behind it, which are to be found.
 //!
-//! The word that was cut is said again from its beginning. What was heard of it before the silence is left out for the
-//! comparison by words, because a recogniser has to make something of it; how often it makes a word is told by itself.
+//! The word that was cut is said again from its beginning. What was heard of it before the silence, no more than the longest
+//! word takes, is left out for the comparison by words, because a recogniser has to make something of it; how often it
+//! makes a word is told by itself.
 
 use std::{ops::Range, time::Duration};
 
@@ -35,6 +36,10 @@ const REACH: Duration = Duration::from_millis(1_500);
 const SIDES: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_millis(2_500), Duration::from_millis(3_500)];
 /// What is cut out on purpose behind the place where the agent went on: most words are shorter.
 const CUT_OUT: Duration = Duration::from_millis(300);
+/// What is said twice on purpose.
+const SAID_TWICE: Duration = Duration::from_millis(400);
+/// No word of the story takes longer. What is repeated beyond that is no cut word.
+const LONGEST_WORD: Duration = Duration::from_millis(600);
 /// How far an end of that may be moved to a quiet place, so that no word is cut.
 const QUIET: Duration = Duration::from_millis(350);
 /// Every so many samples are compared: 8 kHz is enough to find a place to an eighth of a millisecond.
@@ -58,7 +63,9 @@ pub(crate) struct Resumption {
     /// What it understood otherwise of a second undisturbed play.
     pub(crate) control: Differences,
     /// Whether it misses a piece that was cut out.
-    pub(crate) notices: bool,
+    pub(crate) notices_loss: bool,
+    /// Whether it finds something in a piece that was said twice.
+    pub(crate) notices_repetition: bool,
 }
 
 /// Undisturbed plays of the story.
@@ -66,6 +73,19 @@ pub(crate) struct Resumption {
 pub(crate) struct Undisturbed {
     pub(crate) reference: Heard,
     pub(crate) second: Heard,
+}
+
+impl Undisturbed {
+    /// Whether the second play is the first one, sample by sample, and so says nothing about the recogniser.
+    pub(crate) fn are_alike(&self) -> bool {
+        let middle = self.reference.samples.len() / 2;
+        let there = on_in_second(self, middle);
+        let piece = |samples: &'_ [i16], at: usize| samples.get(at..at + 2_400).map(<[i16]>::to_vec);
+        let first = piece(&self.reference.samples, middle);
+        // The place is found to a few samples.
+        (0..=2 * SKIP)
+            .any(|n| first.is_some() && piece(&self.second.samples, (there + n).saturating_sub(SKIP)) == first)
+    }
 }
 
 /// One resumption, located.
@@ -107,7 +127,8 @@ pub(crate) async fn examine(stt: &dyn Stt, undisturbed: &Undisturbed, play: &Pla
             differences: all(|reading| &reading.once),
             doubled: readings.iter().all(|reading| reading.whole.count() > reading.once.count()),
             control: all(|reading| &reading.control),
-            notices: !all(|reading| &reading.cut_out).lost.is_empty(),
+            notices_loss: !all(|reading| &reading.cut_out).lost.is_empty(),
+            notices_repetition: all(|reading| &reading.said_twice).count() > 0,
         });
         (here, there) = (silence.end, on);
     }
@@ -123,6 +144,7 @@ struct Reading {
     once: Differences,
     control: Differences,
     cut_out: Differences,
+    said_twice: Differences,
 }
 
 impl Seam<'_> {
@@ -145,7 +167,8 @@ impl Seam<'_> {
         let end = (on + (after - silence.end)).min(reference.len());
         let begin = stopped.saturating_sub(silence.start - before).min(end);
         let on = (*on).clamp(begin, end);
-        let cut = silence.start.saturating_sub(stopped.saturating_sub(on)).max(before);
+        let again = stopped.saturating_sub(on).min(samples(LONGEST_WORD));
+        let cut = silence.start.saturating_sub(again).max(before);
 
         let plain = recognise(stt, &reference[begin..end]).await?;
         let paused = recognise(stt, &joined(&reference[begin..on], pause, &reference[on..end])).await?;
@@ -161,6 +184,7 @@ impl Seam<'_> {
             whole: read(&heard.samples[before..silence.start], behind).await?,
             once: read(&heard.samples[before..cut], behind).await?,
             control: read(&second.samples[from..there], &second.samples[there..to]).await?,
+            said_twice: read(&reference[begin..(on + samples(SAID_TWICE)).min(end)], &reference[on..end]).await?,
             cut_out: read(&reference[begin..on], &reference[(on + samples(CUT_OUT)).min(end)..end]).await?,
         })
     }
