@@ -40,7 +40,7 @@ const CUT_OUT: Duration = Duration::from_millis(300);
 const SAID_TWICE: Duration = Duration::from_millis(400);
 /// No word of the story takes longer. What is repeated beyond that is no cut word.
 const LONGEST_WORD: Duration = Duration::from_millis(600);
-/// How far an end of that may be moved to a quiet place, so that no word is cut.
+/// How far an end of what is read may be moved to a quiet place, so that no word is cut.
 const QUIET: Duration = Duration::from_millis(350);
 /// Every so many samples are compared: 8 kHz is enough to find a place to an eighth of a millisecond.
 const SKIP: usize = 3;

@@ -63,7 +63,7 @@ async fn a_caller_is_greeted_and_answered() {
     let end = rig.end(CloseReason::Application).await;
     let latency = &end.latencies[0];
     println!("response of the agent: {:?}, {:?}", latency.response(), latency.gaps());
-    assert!(latency.response() < Duration::from_secs(3), "{latency:?}");
+    assert!(latency.response() < Duration::from_secs(2), "{latency:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
