@@ -38,6 +38,7 @@ use stella_benches::{
     figures::Report,
     machine::{Machine, load},
     program,
+    server::Server,
 };
 use stella_core::tts::{Tts, TtsRequest};
 use stella_providers::{
@@ -93,15 +94,8 @@ struct Args {
     /// Print what became of each sound
     #[arg(long)]
     each: bool,
-    /// Address of the LiveKit server
-    #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880", value_name = "URL")]
-    url: String,
-    /// API key of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey", value_name = "KEY")]
-    api_key: String,
-    /// API secret of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true, value_name = "SECRET")]
-    api_secret: String,
+    #[command(flatten)]
+    server: Server,
 }
 
 fn main() -> ExitCode {
@@ -111,7 +105,7 @@ fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<()> {
     let (load_before, when) = (load(), jiff::Timestamp::now().to_string());
-    let rooms = Rooms::new(&args.url, &args.api_key, &args.api_secret);
+    let rooms = Rooms::new(&args.server);
     let cache = Cache::from_env();
     let (kokoro, cast) = cast(&cache)?;
     println!("rehearsing the story and {} voices", material::VOICES.len());

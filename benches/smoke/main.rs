@@ -26,6 +26,7 @@ use stella_benches::{
     figures::{Figure, Report},
     machine::{Machine, load},
     program,
+    server::Server,
 };
 use stella_providers::runtime::Cache;
 
@@ -44,15 +45,8 @@ struct Args {
     /// Measure only these: connect, participants, response, models
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
-    /// Address of the LiveKit server
-    #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880", value_name = "URL")]
-    url: String,
-    /// API key of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey", value_name = "KEY")]
-    api_key: String,
-    /// API secret of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true, value_name = "SECRET")]
-    api_secret: String,
+    #[command(flatten)]
+    server: Server,
     /// Base address of an OpenAI-compatible language model; without one, none is measured
     #[arg(long, env = "STELLA_LLM_URL", value_name = "URL")]
     llm_url: Option<String>,
@@ -69,7 +63,7 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<()> {
     let load_before = load();
     let when = jiff::Timestamp::now().to_string();
-    let rooms = Rooms::new(&args.url, &args.api_key, &args.api_secret);
+    let rooms = Rooms::new(&args.server);
     let cache = Cache::from_env();
     let wanted = |part: &str| args.only.is_empty() || args.only.iter().any(|only| only == part);
     let mut figures: Vec<Figure> = Vec::new();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use stella_benches::server::Server;
 use stella_rtc::{
     ConnectOptions, EventStream, LeaveReason, PureEngine, RtcEngine, RtcSession,
     token::{ApiKey, TokenOptions, mint},
@@ -24,9 +25,9 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    pub(crate) fn new(url: &str, key: &str, secret: &str) -> Self {
-        let key = ApiKey::new(key, secret);
-        Self { url: url.to_owned(), key, engine: PureEngine::new(), count: AtomicU32::new(0) }
+    pub(crate) fn new(server: &Server) -> Self {
+        let key = ApiKey::new(&server.api_key, &server.api_secret);
+        Self { url: server.url.clone(), key, engine: PureEngine::new(), count: AtomicU32::new(0) }
     }
 
     /// A name that no room of this run has had.

@@ -5,3 +5,4 @@
 pub mod figures;
 pub mod machine;
 pub mod program;
+pub mod server;

@@ -21,6 +21,7 @@ use stella_benches::{
     figures::{Figure, Report, median, percentile},
     machine::{Machine, load},
     program,
+    server::Server,
 };
 use stella_core::engine::TurnLatency;
 use stella_providers::runtime::Cache;
@@ -59,15 +60,8 @@ struct Args {
     /// Measure without the peer
     #[arg(long)]
     alone: bool,
-    /// Address of the LiveKit server
-    #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880", value_name = "URL")]
-    url: String,
-    /// API key of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_KEY", default_value = "devkey", value_name = "KEY")]
-    api_key: String,
-    /// API secret of the LiveKit server
-    #[arg(long, env = "LIVEKIT_API_SECRET", default_value = "secret", hide_env_values = true, value_name = "SECRET")]
-    api_secret: String,
+    #[command(flatten)]
+    server: Server,
     /// Python with the LiveKit SDK
     #[arg(long, env = "STELLA_TEST_PYTHON", value_name = "PROGRAM")]
     python: PathBuf,
@@ -85,13 +79,8 @@ async fn run(args: &Args) -> Result<()> {
     let load_before = load();
     let when = jiff::Timestamp::now().to_string();
     let cache = Cache::from_env();
-    let people = People {
-        python: args.python.clone(),
-        recording: cache.audio("two_cities.wav"),
-        url: args.url.clone(),
-        key: args.api_key.clone(),
-        secret: args.api_secret.clone(),
-    };
+    let people =
+        People { python: args.python.clone(), recording: cache.audio("two_cities.wav"), server: args.server.clone() };
     let mut way = Vec::new();
     for n in 0..WAY_RUNS {
         way.extend(ways(&people, &format!("way{n}"), 1, WAYS / WAY_RUNS).await?);

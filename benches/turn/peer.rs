@@ -34,9 +34,7 @@ impl Worker {
         let log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut child = Command::new(python)
             .args([PROGRAM, "start"])
-            .env("LIVEKIT_URL", &people.url)
-            .env("LIVEKIT_API_KEY", &people.key)
-            .env("LIVEKIT_API_SECRET", &people.secret)
+            .envs(people.server.variables())
             .env("LIVEKIT_LOG_LEVEL", "warn")
             .env("PYTHONWARNINGS", "ignore::DeprecationWarning")
             .stdin(Stdio::null())

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use stella_benches::server::Server;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/turn/user.py");
@@ -22,9 +23,7 @@ const TASK_BY: Duration = Duration::from_secs(300);
 pub(crate) struct People {
     pub(crate) python: PathBuf,
     pub(crate) recording: PathBuf,
-    pub(crate) url: String,
-    pub(crate) key: String,
-    pub(crate) secret: String,
+    pub(crate) server: Server,
 }
 
 /// What they shall do.
@@ -114,9 +113,7 @@ impl People {
     async fn run<T: DeserializeOwned>(&self, task: &Task<'_>) -> Result<T> {
         let mut child = Command::new(&self.python)
             .arg(PROGRAM)
-            .env("LIVEKIT_URL", &self.url)
-            .env("LIVEKIT_API_KEY", &self.key)
-            .env("LIVEKIT_API_SECRET", &self.secret)
+            .envs(self.server.variables())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

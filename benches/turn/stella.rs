@@ -44,14 +44,15 @@ pub(crate) struct Outcome {
 /// Holds calls with it.
 pub(crate) async fn measure(people: &People, cache: &Cache, plan: Plan, rooms: &[String]) -> Result<Outcome> {
     let vad = Arc::new(Silero::load(cache).context("run `cargo xtask setup speech`")?);
-    let key = ApiKey::new(people.key.as_str(), people.secret.as_str());
+    let server = &people.server;
+    let key = ApiKey::new(&server.api_key, &server.api_secret);
     let mut sessions = JoinSet::new();
     let mut handles: Vec<SessionHandle> = Vec::new();
     for room in rooms {
         let session = session(vad.clone())?;
         handles.push(session.handle());
         let token = mint(&key, &TokenOptions::new(room, "agent")).context("no token can be made")?;
-        let transport = RoomTransport::connect(&people.url, &token, RoomOptions::default()).await?;
+        let transport = RoomTransport::connect(&server.url, &token, RoomOptions::default()).await?;
         sessions.spawn(session.run(transport));
     }
     let (start, used) = (std::time::Instant::now(), cpu()?);
