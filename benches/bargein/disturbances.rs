@@ -7,14 +7,15 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use stella_benches::rooms::Rooms;
 use stella_core::{
     engine::{Event, ReplyEnd},
     testing::scripted::{ScriptedLlm, ScriptedText},
 };
+use stella_examples::ear::Ear;
 
 use super::{
     material::{Kind, Sound},
-    rooms::Rooms,
     stage::{Cast, Stage},
     tape::Heard,
 };
@@ -106,8 +107,8 @@ async fn tell(
     let mut count = 0;
     for (n, sound) in sounds.iter().enumerate() {
         let patience = PATIENCE + STEP * ((first + n) as u32 % STEPS);
-        let ready = |ear: &super::ear::Ear| ear.audible_since(since) >= patience && ear.is_audible(Duration::ZERO);
-        let over = |ear: &super::ear::Ear| ear.audible_since(start) + LEFT > length;
+        let ready = |ear: &Ear| ear.audible_since(since) >= patience && ear.is_audible(Duration::ZERO);
+        let over = |ear: &Ear| ear.audible_since(start) + LEFT > length;
         stage.user.until("the story", |ear| ready(ear) || over(ear)).await?;
         if stage.user.heard(|ear| over(ear)) {
             break;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use stella_benches::rooms::Rooms;
 use stella_core::{
     engine::{AgentState, Event, ReplyEnd},
     testing::scripted::{ScriptedLlm, ScriptedText},
@@ -13,7 +14,6 @@ use stella_core::{
 
 use super::{
     material::Sound,
-    rooms::Rooms,
     stage::{Cast, Stage},
 };
 

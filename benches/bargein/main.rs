@@ -5,28 +5,15 @@
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
-#[path = "../smoke/caller.rs"]
-mod caller;
-#[path = "../../examples/demo/clip.rs"]
-#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
-mod clip;
 mod disturbances;
-#[path = "../../examples/demo/ear.rs"]
-#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
-mod ear;
 mod interruptions;
 mod material;
 mod rehearsed;
 mod resumption;
-#[path = "../smoke/rooms.rs"]
-mod rooms;
 mod sound;
 mod stage;
 mod summary;
 mod tape;
-#[path = "../../examples/demo/voice.rs"]
-#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
-mod voice;
 mod words;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -38,9 +25,11 @@ use stella_benches::{
     figures::Report,
     machine::{Machine, load},
     program,
+    rooms::Rooms,
     server::Server,
 };
 use stella_core::tts::{Tts, TtsRequest};
+use stella_examples::clip::Clip;
 use stella_providers::{
     kokoro::{Kokoro, KokoroOptions},
     moonshine::Moonshine,
@@ -53,7 +42,6 @@ use self::{
     material::{Kind, Sound},
     rehearsed::Rehearsed,
     resumption::Undisturbed,
-    rooms::Rooms,
     stage::Cast,
 };
 
@@ -176,7 +164,7 @@ fn cast(cache: &Cache) -> Result<(Arc<dyn Tts>, Cast)> {
 /// Makes the takes of all sentences.
 async fn rehearse(cast: &Cast) -> Result<()> {
     for sentence in STORY.iter().chain(&[disturbances::ANSWER]) {
-        voice::speak(&*cast.tts, TtsRequest::new(*sentence)).await.context("rehearsal")?;
+        Clip::spoken(&*cast.tts, TtsRequest::new(*sentence)).await.context("rehearsal")?;
     }
     Ok(())
 }

@@ -4,16 +4,11 @@
 use std::{ops::Range, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
-use stella_core::{
-    audio::AudioFrame,
-    tts::{Tts, TtsRequest},
-};
+use stella_core::tts::{Tts, TtsRequest};
+use stella_examples::clip::{Clip, FORMAT, WINDOW, level};
 use stella_providers::runtime::Cache;
 
-use super::{
-    clip::{Clip, FORMAT, WINDOW},
-    sound,
-};
+use super::sound;
 
 /// A sound at the user's microphone.
 #[derive(Debug, Clone)]
@@ -121,8 +116,7 @@ pub(crate) async fn synthesised(tts: &dyn Tts) -> Result<Vec<Sound>> {
     for text in SIGNS {
         for voice in VOICES {
             let request = TtsRequest { voice: Some(voice.to_owned()), ..TtsRequest::new(text) };
-            let samples = super::voice::speak(tts, request).await.context("a sign of listening")?;
-            let clip = Clip::new(&AudioFrame::new(FORMAT, samples)?);
+            let clip = Clip::spoken(tts, request).await.context("a sign of listening")?;
             let Some(range) = whole(&clip.samples) else { continue };
             let name = format!("{text} ({voice})");
             sounds.push(Sound { kind: Kind::SynthesisedSign, name, samples: clip.samples[range].into() });
@@ -185,10 +179,6 @@ fn from_onset(phrase: &[i16]) -> &[i16] {
 
 /// Root mean squares of the windows.
 fn levels(samples: &[i16]) -> Vec<f64> {
-    let level = |window: &[i16]| {
-        let energy: f64 = window.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
-        (energy / window.len().max(1) as f64).sqrt()
-    };
     samples.chunks(WINDOW).map(level).collect()
 }
 

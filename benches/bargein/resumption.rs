@@ -20,9 +20,9 @@ use stella_core::{
     id::UtteranceId,
     stt::{Stt, SttEventKind, SttOptions},
 };
+use stella_examples::clip::{FORMAT, WINDOW, audible, level, resample};
 
 use super::{
-    clip::{FORMAT, WINDOW, audible, resample},
     disturbances::Play,
     tape::{Heard, ms, samples},
     words::Differences,
@@ -243,9 +243,8 @@ fn quiet_after(heard: &Heard, to: usize, limit: usize) -> usize {
 /// The middle of the quietest 20 ms of a stretch.
 fn quietest(samples: &[i16], range: Range<usize>) -> Option<usize> {
     let size = WINDOW * 4;
-    let energy = |at: usize| samples[at..at + size].iter().map(|&s| f64::from(s) * f64::from(s)).sum::<f64>();
     let starts = range.clone().step_by(WINDOW / 2).filter(|at| at + size <= range.end && at + size <= samples.len());
-    let best = starts.map(|at| (at, energy(at))).min_by(|a, b| a.1.total_cmp(&b.1));
+    let best = starts.map(|at| (at, level(&samples[at..at + size]))).min_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(at, _)| at + size / 2)
 }
 

@@ -4,6 +4,7 @@ use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result, bail};
 use stella_core::audio::{AudioFormat, AudioFrame};
+use stella_examples::clip::Clip;
 use symphonia::core::{
     codecs::audio::AudioDecoderOptions,
     errors::Error,
@@ -11,8 +12,6 @@ use symphonia::core::{
     io::MediaSourceStream,
     meta::MetadataOptions,
 };
-
-use super::clip::Clip;
 
 /// Reads a sound, as loud as it is near a microphone.
 pub(crate) fn read(path: &Path) -> Result<Clip> {

@@ -10,6 +10,7 @@ use stella_agent::{
     AgentSession, BasicAgent, SessionEnd, SessionError, SessionEvent, SessionHandle,
     transport::room::{RoomOptions, RoomTransport},
 };
+use stella_benches::{caller::Caller, rooms::Rooms};
 use stella_core::{
     engine::{CloseReason, Event, Options, UserState},
     llm::Llm,
@@ -23,7 +24,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{caller::Caller, rooms::Rooms, tape::Tape};
+use super::tape::Tape;
 
 /// Characters of a sentence: each is synthesised as a whole, so that it is the same take each time.
 const SENTENCE: usize = 200;

@@ -6,10 +6,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use stella_examples::clip::{FORMAT, WINDOW, audible};
 use stella_rtc::RtcSession;
 use tokio::task::JoinSet;
-
-use super::clip::{FORMAT, WINDOW, audible};
 
 /// A piece of what was heard, without gaps.
 #[derive(Debug, Clone, Default)]

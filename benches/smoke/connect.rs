@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use stella_benches::figures::{Figure, median};
-
-use super::rooms::{Rooms, leave};
+use stella_benches::{
+    figures::{Figure, median},
+    rooms::{Rooms, leave},
+};
 
 /// Joins, one after the other, each into a room of its own.
 const JOINS: usize = 15;

@@ -5,18 +5,10 @@
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
-mod caller;
-#[path = "../../examples/demo/clip.rs"]
-#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
-mod clip;
 mod connect;
-#[path = "../../examples/demo/ear.rs"]
-#[allow(dead_code, reason = "shared with the demo, which uses all of it")]
-mod ear;
 mod models;
 mod participants;
 mod response;
-mod rooms;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -26,11 +18,10 @@ use stella_benches::{
     figures::{Figure, Report},
     machine::{Machine, load},
     program,
+    rooms::Rooms,
     server::Server,
 };
 use stella_providers::runtime::Cache;
-
-use self::rooms::Rooms;
 
 /// Limit for the whole run.
 const ALL_BY: Duration = Duration::from_secs(600);

@@ -6,12 +6,11 @@ use anyhow::{Context, Result};
 use stella_benches::{
     figures::Figure,
     machine::{cpu, memory_kb, threads},
+    rooms::{Rooms, leave},
 };
 use stella_core::audio::{AudioFormat, AudioFrame};
 use stella_rtc::{AudioPublishOptions, AudioSink, EventStream, RtcEvent, RtcSession};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
-
-use super::rooms::{Rooms, leave};
 
 /// How many participants there are, step by step. From two on, two share a room and hear each other.
 const STEPS: [usize; 3] = [1, 10, 20];

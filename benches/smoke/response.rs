@@ -11,19 +11,18 @@ use stella_agent::{
     testing::TokioTimer,
     transport::room::{RoomOptions, RoomTransport},
 };
-use stella_benches::figures::{Figure, median};
+use stella_benches::{
+    caller::Caller,
+    figures::{Figure, median},
+    rooms::Rooms,
+};
 use stella_core::{
     audio::AudioFormat,
     engine::{CloseReason, EndpointingMode, Event, Options, TurnLatency},
     testing::scripted::{ScriptedLlm, ScriptedStt, ScriptedText, ScriptedTts},
 };
+use stella_examples::clip::{Clip, WINDOW, audible};
 use stella_providers::{runtime::Cache, silero::Silero};
-
-use super::{
-    caller::Caller,
-    clip::{Clip, WINDOW, audible},
-    rooms::Rooms,
-};
 
 /// How often the user asks, and talks over the answer.
 const ROUNDS: usize = 8;

@@ -6,8 +6,6 @@
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod agent;
-mod clip;
-mod ear;
 mod progress;
 mod recording;
 mod report;
@@ -29,11 +27,11 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Parser;
 use stella_core::engine::{WordListJudge, replay};
+use stella_examples::clip::Clip;
 use stella_providers::runtime::Cache;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    clip::Clip,
     progress::{Progress, print},
     report::Report,
     stage::{Play, Stage},

@@ -8,8 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use stella_core::audio::{AudioFormat, AudioFrame};
-
-use super::clip::FORMAT;
+use stella_examples::clip::FORMAT;
 
 /// Frames nearer to their predecessor than this follow it without a gap.
 const SLACK: Duration = Duration::from_millis(60);

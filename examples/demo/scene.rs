@@ -7,8 +7,7 @@ use stella_core::{
     engine::{AgentState, DiscardReason, Event, ReplyEnd, Stage, TurnLatency, TurnOutcome, UserState},
     id::{ReplyId, TurnId},
 };
-
-use super::ear::Ear;
+use stella_examples::ear::Ear;
 
 /// Everything that waiting depends on.
 #[derive(Debug, Default)]

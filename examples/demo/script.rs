@@ -8,20 +8,18 @@ use std::{
 use anyhow::{Context, Result, bail};
 use stella_agent::SessionHandle;
 use stella_core::{
-    audio::AudioFrame,
     engine::{CloseReason, ReplyEnd, TurnOutcome},
     id::ReplyId,
     tts::{Tts, TtsRequest},
 };
+use stella_examples::clip::Clip;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     agent::FAREWELL,
-    clip::{Clip, FORMAT},
     progress::Progress,
     scene::{Scene, Turn},
     user::User,
-    voice::speak,
 };
 
 /// The user's voice for questions; the agent has another.
@@ -224,11 +222,8 @@ impl Lines {
         let task = tokio::spawn(async move {
             for text in texts {
                 let request = TtsRequest { voice: Some(VOICE.to_owned()), ..TtsRequest::new(text) };
-                let clip = async {
-                    let samples = speak(&*tts, request).await.context("the user's voice failed")?;
-                    Ok(Clip::new(&AudioFrame::new(FORMAT, samples)?))
-                };
-                if sender.send(clip.await).await.is_err() {
+                let clip = Clip::spoken(&*tts, request).await.context("the user's voice failed");
+                if sender.send(clip).await.is_err() {
                     return;
                 }
             }

@@ -12,6 +12,7 @@ use stella_agent::{
     transport::room::{RoomOptions, RoomTransport},
 };
 use stella_core::engine::CloseReason;
+use stella_examples::clip::Clip;
 use stella_providers::runtime::Cache;
 use stella_rtc::token::{ApiKey, TokenOptions, mint};
 use tokio::{
@@ -22,7 +23,6 @@ use tokio::{
 use super::{
     Args,
     agent::{self, LlmAddress},
-    clip::Clip,
     first_word, peers,
     progress::Progress,
     recording::Recording,

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use stella_core::audio::AudioFrame;
+use stella_examples::clip::{Clip, FORMAT};
 use stella_rtc::{
     AudioPublishOptions, AudioSink, AudioStream, ConnectOptions, EventStream, LeaveReason, PureEngine, RtcEngine,
     RtcEvent, RtcSession, TextStreamReader,
@@ -18,7 +19,6 @@ use tokio::{
 };
 
 use super::{
-    clip::{Clip, FORMAT},
     recording::{Recording, Side},
     scene::Scene,
 };

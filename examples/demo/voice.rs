@@ -12,8 +12,7 @@ use stella_core::{
     error::ProviderError,
     tts::{Tts, TtsCapabilities, TtsEvent, TtsRequest, TtsStream},
 };
-
-use super::ear::Ear;
+use stella_examples::ear::Ear;
 
 /// One clause that was synthesised to its end.
 #[derive(Debug, Clone)]
@@ -106,18 +105,6 @@ impl Tts for Metered {
         });
         Ok(Box::pin(parts))
     }
-}
-
-/// Speaks a whole text.
-pub(crate) async fn speak(tts: &dyn Tts, request: TtsRequest) -> Result<Vec<i16>, ProviderError> {
-    let mut stream = tts.synthesize(request).await?;
-    let mut samples = Vec::new();
-    while let Some(part) = stream.next().await {
-        if let TtsEvent::Audio(frame) = part? {
-            samples.extend_from_slice(frame.to_mono().samples());
-        }
-    }
-    Ok(samples)
 }
 
 #[cfg(test)]

@@ -8,19 +8,20 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use stella_core::audio::AudioFrame;
+use stella_examples::{clip::FORMAT, ear::Ear};
 use stella_rtc::{AudioPublishOptions, AudioSink, EventStream, RtcEvent, RtcSession};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
-use super::{clip::FORMAT, ear::Ear, rooms::leave};
+use crate::rooms::leave;
 
 /// Samples the microphone gives at once: 20 ms.
 const FRAME: usize = 480;
 
 /// Somebody who speaks and hears.
-pub(crate) struct Caller {
+pub struct Caller {
     session: Arc<dyn RtcSession>,
     orders: mpsc::UnboundedSender<Order>,
     ear: watch::Receiver<Ear>,
@@ -35,7 +36,10 @@ struct Order {
 
 impl Caller {
     /// Opens microphone and ear.
-    pub(crate) async fn new(session: Arc<dyn RtcSession>, events: EventStream) -> Result<Self> {
+    ///
+    /// # Errors
+    /// If the server takes no microphone.
+    pub async fn new(session: Arc<dyn RtcSession>, events: EventStream) -> Result<Self> {
         let options = AudioPublishOptions {
             name: "microphone".into(),
             format: FORMAT,
@@ -52,7 +56,10 @@ impl Caller {
     }
 
     /// Speaks, and returns when the first and the last sample were spoken.
-    pub(crate) async fn say(&self, samples: &Arc<[i16]>) -> Result<(Instant, Instant)> {
+    ///
+    /// # Errors
+    /// If the room is gone.
+    pub async fn say(&self, samples: &Arc<[i16]>) -> Result<(Instant, Instant)> {
         let (spoken, told) = oneshot::channel();
         let order = Order { samples: samples.clone(), spoken };
         self.orders.send(order).map_err(|_| anyhow!("the microphone stopped"))?;
@@ -60,7 +67,10 @@ impl Caller {
     }
 
     /// Waits until what was heard fits.
-    pub(crate) async fn until(&mut self, what: &str, mut fits: impl FnMut(&Ear) -> bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// If it does not within 20 s, or the room is gone.
+    pub async fn until(&mut self, what: &str, mut fits: impl FnMut(&Ear) -> bool) -> Result<()> {
         let wait = self.ear.wait_for(|ear| fits(ear));
         match tokio::time::timeout(Duration::from_secs(20), wait).await {
             Ok(Ok(_)) => Ok(()),
@@ -70,12 +80,12 @@ impl Caller {
     }
 
     /// Looks at what was heard.
-    pub(crate) fn heard<T>(&self, look: impl FnOnce(&Ear) -> T) -> T {
+    pub fn heard<T>(&self, look: impl FnOnce(&Ear) -> T) -> T {
         look(&self.ear.borrow())
     }
 
     /// Leaves the room.
-    pub(crate) async fn leave(self) {
+    pub async fn leave(self) {
         leave(&self.session).await;
     }
 }

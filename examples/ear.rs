@@ -2,23 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use super::clip::{FORMAT, WINDOW, audible};
+use crate::clip::{FORMAT, WINDOW, audible};
 
 /// Audible stretches nearer to each other than this are one.
 const JOIN: Duration = Duration::from_millis(30);
 
 /// A stretch in which the agent was audible.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch {
+pub struct Stretch {
     /// When its first audible sample was heard.
-    pub(crate) from: Instant,
+    pub from: Instant,
     /// When its last audible sample was heard.
-    pub(crate) to: Instant,
+    pub to: Instant,
 }
 
 /// Notes when there is something to hear.
 #[derive(Debug, Default)]
-pub(crate) struct Ear {
+pub struct Ear {
     stretches: Vec<Stretch>,
     /// Until when anything at all, silence included, was heard.
     latest: Option<Instant>,
@@ -26,7 +26,7 @@ pub(crate) struct Ear {
 
 impl Ear {
     /// Takes a frame whose first sample is heard at `at`.
-    pub(crate) fn hear(&mut self, at: Instant, samples: &[i16]) {
+    pub fn hear(&mut self, at: Instant, samples: &[i16]) {
         for (n, window) in samples.chunks(WINDOW).enumerate() {
             if !audible(window) {
                 continue;
@@ -42,22 +42,26 @@ impl Ear {
     }
 
     /// The first audible sample not before `at`.
-    pub(crate) fn first_from(&self, at: Instant) -> Option<Instant> {
+    #[must_use]
+    pub fn first_from(&self, at: Instant) -> Option<Instant> {
         self.stretches.iter().find(|s| s.to > at).map(|s| s.from.max(at))
     }
 
     /// The last audible sample between two moments.
-    pub(crate) fn last_within(&self, from: Instant, to: Instant) -> Option<Instant> {
+    #[must_use]
+    pub fn last_within(&self, from: Instant, to: Instant) -> Option<Instant> {
         self.stretches.iter().rev().find(|s| s.from < to && s.to > from).map(|s| s.to.min(to))
     }
 
     /// How long the agent was audible since a moment.
-    pub(crate) fn audible_since(&self, at: Instant) -> Duration {
+    #[must_use]
+    pub fn audible_since(&self, at: Instant) -> Duration {
         self.stretches.iter().filter(|s| s.to > at).map(|s| s.to - s.from.max(at)).sum()
     }
 
     /// Whether the agent is audible now, or was so short ago that it is between two sounds.
-    pub(crate) fn is_audible(&self, within: Duration) -> bool {
+    #[must_use]
+    pub fn is_audible(&self, within: Duration) -> bool {
         match (self.latest, self.stretches.last()) {
             (Some(latest), Some(last)) => latest.saturating_duration_since(last.to) <= within,
             _ => false,
@@ -65,7 +69,8 @@ impl Ear {
     }
 
     /// The longest silence between two sounds from one moment to another.
-    pub(crate) fn longest_gap(&self, from: Instant, to: Instant) -> Duration {
+    #[must_use]
+    pub fn longest_gap(&self, from: Instant, to: Instant) -> Duration {
         let inside: Vec<&Stretch> = self.stretches.iter().filter(|s| s.to > from && s.from < to).collect();
         inside.windows(2).map(|pair| pair[1].from.saturating_duration_since(pair[0].to)).max().unwrap_or_default()
     }

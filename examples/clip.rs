@@ -2,19 +2,31 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use stella_core::audio::{AudioFormat, AudioFrame};
+use anyhow::Result;
+use futures_util::StreamExt;
+use stella_core::{
+    audio::{AudioFormat, AudioFrame},
+    tts::{Tts, TtsEvent, TtsRequest},
+};
 
 /// Rate of everything the user says and hears.
-pub(crate) const FORMAT: AudioFormat = AudioFormat::VOICE;
+pub const FORMAT: AudioFormat = AudioFormat::VOICE;
 /// Samples looked at together for loudness: 5 ms.
-pub(crate) const WINDOW: usize = 120;
+pub const WINDOW: usize = 120;
 /// Root mean square from which a window is audible: -48 dBFS.
 const AUDIBLE: f64 = 130.0;
 
-/// Whether a window of samples can be heard.
-pub(crate) fn audible(window: &[i16]) -> bool {
+/// Root mean square of a window of samples; zero of none.
+#[must_use]
+pub fn level(window: &[i16]) -> f64 {
     let energy: f64 = window.iter().map(|&s| f64::from(s) * f64::from(s)).sum();
-    (energy / window.len().max(1) as f64).sqrt() > AUDIBLE
+    (energy / window.len().max(1) as f64).sqrt()
+}
+
+/// Whether a window of samples can be heard.
+#[must_use]
+pub fn audible(window: &[i16]) -> bool {
+    level(window) > AUDIBLE
 }
 
 /// Sounds nearer to each other than this belong together, and are a voice only if they last this long in all: a click
@@ -27,23 +39,42 @@ const GAIN: f64 = 8.0;
 
 /// Speech at 24 kHz, and where in it the voice is.
 #[derive(Debug, Clone)]
-pub(crate) struct Clip {
-    pub(crate) samples: Arc<[i16]>,
+pub struct Clip {
+    /// All of it.
+    pub samples: Arc<[i16]>,
     /// From the first to the last voiced sample; empty if there is none.
-    pub(crate) voiced: Range<usize>,
+    pub voiced: Range<usize>,
 }
 
 impl Clip {
-    /// A clip of mono audio of any rate.
-    pub(crate) fn new(audio: &AudioFrame) -> Self {
+    /// A clip of audio of any format.
+    #[must_use]
+    pub fn new(audio: &AudioFrame) -> Self {
         let audio = audio.to_mono();
         let samples = resample(audio.samples(), audio.format().sample_rate(), FORMAT.sample_rate());
         let voiced = voiced(&samples);
         Self { samples: samples.into(), voiced }
     }
 
+    /// A clip of a whole text.
+    ///
+    /// # Errors
+    /// What the synthesiser failed with.
+    pub async fn spoken(tts: &dyn Tts, request: TtsRequest) -> Result<Self> {
+        let format = AudioFormat::new(tts.format().sample_rate(), 1)?;
+        let mut stream = tts.synthesize(request).await?;
+        let mut samples = Vec::new();
+        while let Some(part) = stream.next().await {
+            if let TtsEvent::Audio(frame) = part? {
+                samples.extend_from_slice(frame.to_mono().samples());
+            }
+        }
+        Ok(Self::new(&AudioFrame::new(format, samples)?))
+    }
+
     /// A clip of a recording, which may be soft; as loud as speech into a microphone is.
-    pub(crate) fn recorded(audio: &AudioFrame) -> Self {
+    #[must_use]
+    pub fn recorded(audio: &AudioFrame) -> Self {
         let clip = Self::new(audio);
         let peak = clip.samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or_default();
         let gain = (PEAK / f64::from(peak.max(1))).clamp(1.0, GAIN);
@@ -52,13 +83,15 @@ impl Clip {
     }
 
     /// The clip without what follows the voice, but for a little silence.
-    pub(crate) fn trimmed(self) -> Self {
+    #[must_use]
+    pub fn trimmed(self) -> Self {
         let end = (self.voiced.end + FORMAT.sample_rate() as usize / 5).min(self.samples.len());
         Self { samples: self.samples[..end].into(), voiced: self.voiced }
     }
 
     /// How long it plays.
-    pub(crate) fn duration(&self) -> Duration {
+    #[must_use]
+    pub fn duration(&self) -> Duration {
         FORMAT.duration(self.samples.len() as u64)
     }
 }
@@ -79,7 +112,8 @@ fn voiced(samples: &[i16]) -> Range<usize> {
 }
 
 /// Samples at another rate, by a windowed sinc of 16 zero crossings on each side.
-pub(crate) fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
+#[must_use]
+pub fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     if from == to {
         return samples.to_vec();
     }
