@@ -56,31 +56,36 @@ pub(crate) struct AgentArgs {
 }
 
 impl AgentArgs {
-    /// Loads the models.
-    pub(crate) async fn models(&self) -> Result<LocalModels, Failure> {
+    /// Loads the models, and makes a session of them.
+    pub(crate) async fn prepare(self) -> Result<Conversation, Failure> {
         // A wrong option is told before anything is loaded.
-        setting::options(&self.set)?;
-        let mut options = LocalOptions::from_env();
-        options.llm_url.clone_from(&self.llm_url);
-        options.llm_model.clone_from(&self.llm_model);
-        options.llm_key = self.llm_key.clone().map(Into::into);
-        options.voice.voice.clone_from(&self.voice);
-        Ok(LocalModels::load(options).await?)
-    }
-
-    /// Holds a conversation, prints it, and ends it when the process is asked to stop.
-    pub(crate) async fn talk(
-        self,
-        models: &LocalModels,
-        transport: impl Transport + 'static,
-    ) -> Result<SessionEnd, Failure> {
-        let mut builder = AgentSession::builder().local(models).options(setting::options(&self.set)?);
-        if let Some(file) = &self.record {
+        let options = setting::options(&self.set)?;
+        let mut local = LocalOptions::from_env();
+        local.llm_url = self.llm_url;
+        local.llm_model = self.llm_model;
+        local.llm_key = self.llm_key.map(Into::into);
+        local.voice.voice = self.voice;
+        let models = LocalModels::load(local).await?;
+        let mut builder = AgentSession::builder().local(&models).options(options);
+        if let Some(file) = self.record {
             builder = builder.record(file);
         }
-        let farewell = Some(self.farewell).filter(|text| !text.is_empty());
         let agent = Talker { instructions: self.instructions, greeting: self.greeting };
-        let session = builder.agent(agent).build()?;
+        let farewell = Some(self.farewell).filter(|text| !text.is_empty());
+        Ok(Conversation { session: builder.agent(agent).build()?, farewell })
+    }
+}
+
+/// A conversation that can begin.
+pub(crate) struct Conversation {
+    session: AgentSession,
+    farewell: Option<String>,
+}
+
+impl Conversation {
+    /// Holds it, prints it, and ends it when the process is asked to stop.
+    pub(crate) async fn hold(self, transport: impl Transport + 'static) -> Result<SessionEnd, Failure> {
+        let Self { session, farewell } = self;
         let handle = session.handle();
         let running = session.run(transport);
         tokio::pin!(running);

@@ -35,12 +35,12 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let token = args.token()?;
-    let models = args.agent.models().await?;
+    let conversation = args.agent.prepare().await?;
     let options = RoomOptions { close_when_alone: !args.stay, ..RoomOptions::default() };
     let room = RoomTransport::connect(&args.url, &token, options).await;
     let room = room.map_err(|error| Failure::from(error).at(&args.url))?;
     println!("joined room {} as {}", room.session().room().name, room.session().local().identity);
-    args.agent.talk(&models, room).await.map(drop)
+    conversation.hold(room).await.map(drop)
 }
 
 impl Args {

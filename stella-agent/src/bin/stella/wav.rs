@@ -30,10 +30,10 @@ fn speed(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let speech = wav::read(&args.input)?;
-    let models = args.agent.models().await?;
+    let conversation = args.agent.prepare().await?;
     let options = WavOptions { speed: args.speed, ..WavOptions::default() };
     let transport = WavTransport::new(speech, options).write_to(&args.output);
-    args.agent.talk(&models, transport).await?;
+    conversation.hold(transport).await?;
     println!("wrote {}", args.output.display());
     Ok(())
 }
