@@ -124,8 +124,9 @@ pub struct InterruptionOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interruptibility {
-    /// Speech over the reply after which it is held, from the first voiced sample. Default 64 ms, what the voice
-    /// detector takes to be sure: a click is shorter, and a hold that was for nothing costs half a second.
+    /// Speech over the reply after which it is held, from the first voiced sample. Default 64 ms, two windows of Silero: a
+    /// voice that is clear in its first window holds the reply at the end of the second, one that is reported later holds
+    /// it at once.
     pub hold_after: Duration,
     /// Speech over the reply after which the interruption is committed without a word being known; `None` waits for
     /// words. Default 1.2 s: a slow "mhm" or "I see" with the silence that ends it takes 1 s, and the reply is held
