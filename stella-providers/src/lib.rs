@@ -11,7 +11,7 @@ pub mod kokoro;
 pub mod moonshine;
 #[cfg(feature = "openai")]
 pub mod openai;
-#[cfg(feature = "runtime")]
+#[cfg(any(feature = "silero", feature = "smart-turn", feature = "moonshine", feature = "kokoro"))]
 pub mod runtime;
 #[cfg(feature = "silero")]
 pub mod silero;

@@ -6,6 +6,7 @@
 
 mod clauses;
 mod cost;
+mod exposed;
 mod letters;
 mod markup;
 mod network;
@@ -109,7 +110,7 @@ impl Kokoro {
         let concurrency = options.concurrency.unwrap_or_else(|| pool.workers().saturating_sub(1)).max(1);
         let running = ModelOptions { threads: options.threads, concurrency };
         let file = cache.model(FOLDER, "kokoro-v1.0.int8.onnx");
-        let model = Model::load_exposing(cache, NAME, file, running, Some(network::DURATIONS))?;
+        let model = Model::load_with(cache, NAME, file, running, network::DURATIONS.appendix())?;
         let alphabet = Alphabet::read(&cache.model(FOLDER, "vocab.json"))?;
         let voices = Voices::new(cache);
         let (american, british) = (OnceLock::new(), OnceLock::new());

@@ -9,9 +9,10 @@ use stella_core::error::ProviderError;
 
 use super::{
     NAME,
+    exposed::Exposed,
     voice::{STYLE, Voice},
 };
-use crate::runtime::{Exposed, Model, failed, misshapen};
+use crate::runtime::{Model, failed, misshapen};
 
 /// Most phonemes in one run.
 pub(super) const LONGEST: usize = 510;

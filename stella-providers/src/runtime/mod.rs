@@ -5,7 +5,6 @@
 //! [`ProviderError::Overloaded`](stella_core::error::ProviderError::Overloaded) and counted.
 
 mod cache;
-mod exposed;
 mod library;
 mod model;
 mod pool;
@@ -14,8 +13,6 @@ mod queue;
 pub use cache::Cache;
 #[cfg(any(feature = "moonshine", feature = "kokoro"))]
 pub(crate) use cache::{damaged, read};
-#[cfg(feature = "kokoro")]
-pub(crate) use exposed::Exposed;
 pub use library::init;
 pub use model::{Model, ModelOptions};
 pub(crate) use model::{failed, misshapen};

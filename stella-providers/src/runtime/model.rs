@@ -12,7 +12,6 @@ use stella_core::error::ProviderError;
 use super::{
     Cache,
     cache::{damaged, read},
-    exposed::Exposed,
     library,
     queue::Slots,
 };
@@ -37,7 +36,8 @@ pub struct Model {
     provider: &'static str,
     path: PathBuf,
     options: ModelOptions,
-    exposed: Option<Exposed>,
+    /// Stands behind the bytes of the file.
+    appendix: Vec<u8>,
     environment: Environment,
     /// Sessions not in use. `ort` runs a session for one caller at a time, so there is one for each concurrent run, made
     /// when it is first needed.
@@ -51,7 +51,7 @@ impl fmt::Debug for Model {
     }
 }
 
-type Registry = HashMap<(PathBuf, ModelOptions, Option<Exposed>), Weak<Model>>;
+type Registry = HashMap<(PathBuf, ModelOptions, Vec<u8>), Weak<Model>>;
 static LOADED: Mutex<Option<Registry>> = Mutex::new(None);
 
 impl Model {
@@ -66,32 +66,32 @@ impl Model {
         file: PathBuf,
         options: ModelOptions,
     ) -> Result<Arc<Self>, ProviderError> {
-        Self::load_exposing(cache, provider, file, options, None)
+        Self::load_with(cache, provider, file, options, Vec::new())
     }
 
-    /// As [`load`](Self::load), with a tensor inside the model as one more output. The file is then read into memory
+    /// As [`load`](Self::load), with these bytes behind those of the file. If there are any, the file is read into memory
     /// instead of by onnxruntime.
-    pub(crate) fn load_exposing(
+    pub(crate) fn load_with(
         cache: &Cache,
         provider: &'static str,
         file: PathBuf,
         options: ModelOptions,
-        exposed: Option<Exposed>,
+        appendix: Vec<u8>,
     ) -> Result<Arc<Self>, ProviderError> {
         let options = ModelOptions { threads: options.threads.max(1), concurrency: options.concurrency.max(1) };
         let mut registry = LOADED.lock();
         let registry = registry.get_or_insert_default();
-        let key = (file, options, exposed);
+        let key = (file, options, appendix);
         if let Some(model) = registry.get(&key).and_then(Weak::upgrade) {
             return Ok(model);
         }
         let environment = library::environment(cache)?;
-        let first = open(&environment, provider, &key.0, options, exposed)?;
+        let first = open(&environment, provider, &key.0, options, &key.2)?;
         let model = Arc::new(Self {
             provider,
             path: key.0.clone(),
             options,
-            exposed,
+            appendix: key.2.clone(),
             environment,
             idle: Mutex::new(vec![first]),
             slots: Arc::new(Slots::new(options.concurrency)),
@@ -121,7 +121,7 @@ impl Model {
         let idle = self.idle.lock().pop();
         let mut session = match idle {
             Some(session) => session,
-            None => open(&self.environment, self.provider, &self.path, self.options, self.exposed)?,
+            None => open(&self.environment, self.provider, &self.path, self.options, &self.appendix)?,
         };
         let result = work(&mut session);
         self.idle.lock().push(session);
@@ -134,12 +134,12 @@ fn open(
     provider: &'static str,
     path: &Path,
     options: ModelOptions,
-    exposed: Option<Exposed>,
+    appendix: &[u8],
 ) -> Result<Session, ProviderError> {
     if !path.exists() {
         return Err(damaged(provider, path, "no such file"));
     }
-    let bytes = exposed.map(|exposed| with_appendix(provider, path, exposed)).transpose()?;
+    let bytes = if appendix.is_empty() { None } else { Some(with_appendix(provider, path, appendix)?) };
     let builder = || -> ort::Result<Session> {
         let mut builder = Session::builder(environment)?
             .with_intra_threads(options.threads)?
@@ -153,9 +153,9 @@ fn open(
     builder().map_err(|error| damaged(provider, path, error))
 }
 
-/// The bytes of the model with one more output.
-fn with_appendix(provider: &'static str, path: &Path, exposed: Exposed) -> Result<Vec<u8>, ProviderError> {
-    let (mut bytes, appendix) = (read(provider, path)?, exposed.appendix());
+/// The bytes of the model, and behind them the appendix.
+fn with_appendix(provider: &'static str, path: &Path, appendix: &[u8]) -> Result<Vec<u8>, ProviderError> {
+    let mut bytes = read(provider, path)?;
     bytes.reserve_exact(appendix.len());
     bytes.extend(appendix);
     Ok(bytes)

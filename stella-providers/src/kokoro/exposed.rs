@@ -5,10 +5,10 @@
 /// A model file is a `ModelProto`, and in protobuf a message may be written in several pieces one after the other: the
 /// fields of the pieces are merged, and repeated ones add up. So a second piece behind the file's bytes, a graph of
 /// nothing but one output, gives the model one output more and leaves the rest as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Exposed {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exposed {
     /// The tensor's name in the graph, and then the output's.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     element: u8,
 }
 
@@ -24,8 +24,7 @@ mod field {
 
 impl Exposed {
     /// A tensor of 32-bit floating point numbers, of any shape.
-    #[cfg(feature = "kokoro")]
-    pub(crate) const fn f32(name: &'static str) -> Self {
+    pub(super) const fn f32(name: &'static str) -> Self {
         Self { name, element: 1 }
     }
 
