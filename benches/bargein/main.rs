@@ -21,13 +21,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use clap::Parser;
 use futures_util::future::try_join_all;
-use stella_benches::{
-    figures::Report,
-    machine::{Machine, load},
-    program,
-    rooms::Rooms,
-    server::Server,
-};
+use stella_benches::{figures::Report, program, rooms::Rooms, server::Server};
 use stella_core::tts::{Tts, TtsRequest};
 use stella_examples::clip::Clip;
 use stella_providers::{
@@ -92,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<()> {
-    let (load_before, when) = (load(), jiff::Timestamp::now().to_string());
+    let report = Report::begin("bargein", "from the reference, not from this run");
     let rooms = Rooms::new(&args.server);
     let cache = Cache::from_env();
     let (kokoro, cast) = cast(&cache)?;
@@ -130,22 +124,7 @@ async fn run(args: &Args) -> Result<()> {
     if args.each {
         summary::each(&over, &beside, &resumptions);
     }
-    let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
-    let report = Report {
-        name: "bargein",
-        when,
-        machine: Machine::this(),
-        load_before,
-        load_after: load(),
-        peer_values: "from the reference, not from this run",
-        figures: summary::figures(&over, &beside, &resumptions),
-        peers: peers.unwrap_or_default(),
-    };
-    report.print();
-    match &args.report {
-        Some(path) => report.write(path),
-        None => Ok(()),
-    }
+    report.end(summary::figures(&over, &beside, &resumptions), args.report.as_deref())
 }
 
 fn cast(cache: &Cache) -> Result<(Arc<dyn Tts>, Cast)> {

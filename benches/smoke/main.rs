@@ -16,7 +16,6 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use stella_benches::{
     figures::{Figure, Report},
-    machine::{Machine, load},
     program,
     rooms::Rooms,
     server::Server,
@@ -52,8 +51,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<()> {
-    let load_before = load();
-    let when = jiff::Timestamp::now().to_string();
+    let report = Report::begin("smoke", "from the reference, not from this run");
     let rooms = Rooms::new(&args.server);
     let cache = Cache::from_env();
     let wanted = |part: &str| args.only.is_empty() || args.only.iter().any(|only| only == part);
@@ -76,20 +74,5 @@ async fn run(args: &Args) -> Result<()> {
         let llm = args.llm_url.as_deref().map(|url| (url, args.llm_model.as_str()));
         figures.extend(models::measure(&cache, llm).await.context("models")?);
     }
-    let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
-    let report = Report {
-        name: "smoke",
-        when,
-        machine: Machine::this(),
-        load_before,
-        load_after: load(),
-        peer_values: "from the reference, not from this run",
-        figures,
-        peers: peers.unwrap_or_default(),
-    };
-    report.print();
-    match &args.report {
-        Some(path) => report.write(path),
-        None => Ok(()),
-    }
+    report.end(figures, args.report.as_deref())
 }

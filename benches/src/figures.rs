@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, load};
 
 /// One figure. Less is better in all of them.
 #[derive(Debug, Clone, Serialize)]
@@ -64,6 +64,32 @@ pub struct Report {
 }
 
 impl Report {
+    /// Begins a run against the servers and models that `STELLA_PEERS` names.
+    #[must_use]
+    pub fn begin(name: &'static str, peer_values: &'static str) -> Self {
+        let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
+        Self {
+            name,
+            when: jiff::Timestamp::now().to_string(),
+            machine: Machine::this(),
+            load_before: load(),
+            load_after: 0.0,
+            peer_values,
+            figures: Vec::new(),
+            peers: peers.unwrap_or_default(),
+        }
+    }
+
+    /// Ends the run: prints what was measured, and writes it into the file, if there is to be one.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn end(mut self, figures: Vec<Figure>, file: Option<&Path>) -> Result<()> {
+        (self.figures, self.load_after) = (figures, load());
+        self.print();
+        file.map_or(Ok(()), |file| self.write(file))
+    }
+
     /// Writes it.
     ///
     /// # Errors

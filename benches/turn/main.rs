@@ -19,7 +19,6 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use stella_benches::{
     figures::{Figure, Report, median, percentile},
-    machine::{Machine, load},
     program,
     server::Server,
 };
@@ -76,8 +75,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<()> {
-    let load_before = load();
-    let when = jiff::Timestamp::now().to_string();
+    let report = Report::begin("turn", "measured in this run, with the same user, server and fakes");
     let cache = Cache::from_env();
     let people =
         People { python: args.python.clone(), recording: cache.audio("two_cities.wav"), server: args.server.clone() };
@@ -93,22 +91,7 @@ async fn run(args: &Args) -> Result<()> {
         let measured = measure(args, &people, &cache, plan, median(way.clone())).await;
         figures.extend(measured.with_context(|| format!("{} calls", plan.calls))?);
     }
-    let peers = std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok());
-    let report = Report {
-        name: "turn",
-        when,
-        machine: Machine::this(),
-        load_before,
-        load_after: load(),
-        peer_values: "measured in this run, with the same user, server and fakes",
-        figures,
-        peers: peers.unwrap_or_default(),
-    };
-    report.print();
-    match &args.report {
-        Some(path) => report.write(path),
-        None => Ok(()),
-    }
+    report.end(figures, args.report.as_deref())
 }
 
 /// How long sound takes from user to user, between pairs of them.
