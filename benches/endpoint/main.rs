@@ -14,10 +14,14 @@
 //! measured on all turns, as eot-bench does it. The engine's own curve goes along `wait_unsure`, with nothing picked. What
 //! words say ([`Judge`](stella_core::engine::Judge)) was fitted to recordings of even number; those of odd number are new
 //! to everything.
+//! At last all turns are one long conversation with a scripted model and voice, under several latency budgets: what the
+//! engine's latency controller makes of them.
 //! `cargo xtask bench endpoint` runs it.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
+mod agent;
+mod budget;
 mod hear;
 mod outcome;
 mod prompts;
@@ -143,6 +147,8 @@ fn measure(args: &Args, cases: &[Case]) -> Result<()> {
         let name = format!("the engine's defaults: cut-ins at {kind:?} pauses, all").to_lowercase();
         figures.push(Figure::new(name, 100.0 * all.cut_ins(Some(kind)), "%", all.pauses(Some(kind)).0));
     }
+    println!("\nthe engine under a latency budget, with a model and a voice by script");
+    figures.extend(budget::figures(&defaults.policy, cases)?);
     let report = Report {
         name: "endpoint",
         when,

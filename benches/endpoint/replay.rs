@@ -6,12 +6,11 @@ use stella_core::{
     engine::{
         Command, Engine, Event, Input, Judge, Options, OptionsError, Output, Overlapping, Said, Verdict, WordListJudge,
     },
-    id::{GenerationId, SpeakerId},
-    llm::FinishReason,
+    id::SpeakerId,
     time::Timestamp,
 };
 
-use super::{hear::Heard, outcome::Outcome, turns::Turn};
+use super::{agent::Agent, hear::Heard, outcome::Outcome, turns::Turn};
 
 /// How long the models take, as measured on two cores with nothing else to do: a score, and a final transcript of so
 /// many seconds of speech (docs of the models' benchmark: smart-turn 60-100 ms; Moonshine 0.03-0.045 s for a second).
@@ -64,97 +63,114 @@ impl Judge for WordlessJudge {
     }
 }
 
-/// Replays all turns, one after the other, as one conversation; what became of each.
+/// Replays all turns, one after the other, as one conversation in which nothing is answered; what became of each.
 pub(crate) fn replay(cases: &[Case], policy: &Policy) -> Result<Vec<Outcome>, OptionsError> {
     let mut options = policy.options.clone();
     // Nothing answers here: it must not matter.
     options.speculation.enabled = false;
     options.recovery.first_token_by = Duration::from_secs(3_600);
-    options.conversation.user_away_after = Duration::from_secs(3_600);
-    let judge: Box<dyn Judge> = if policy.words { Box::new(WordListJudge) } else { Box::new(WordlessJudge) };
-    let mut run =
-        Run { engine: Engine::new(options.validate()?, judge), policy, start: Timestamp::ZERO, generation: None };
-    Ok(cases.iter().map(|case| classify(&case.turn, &run.turn(case))).collect())
+    let mut conversation = Conversation::new(options, policy, Agent::Silent { generation: None })?;
+    Ok(cases.iter().map(|case| conversation.turn(case)).collect())
 }
 
-struct Run<'a> {
+/// One conversation of many turns.
+pub(crate) struct Conversation<'a> {
     engine: Engine,
     policy: &'a Policy,
+    agent: Agent,
+    /// What will happen.
+    queue: Vec<(Timestamp, Input)>,
     /// When the turn began.
     start: Timestamp,
-    generation: Option<GenerationId>,
+    /// Events of the turn, with their time.
+    pub(crate) events: Vec<(Timestamp, Event)>,
 }
 
-impl Run<'_> {
-    /// Lets the engine hear a turn; returns at which samples turns were committed.
-    fn turn(&mut self, case: &Case) -> Vec<usize> {
-        let mut inputs: Vec<(Timestamp, usize)> = Vec::new();
-        let mut queue: Vec<(Timestamp, Input)> = Vec::new();
-        let mut commits = Vec::new();
-        for (n, heard) in case.heard.iter().enumerate() {
-            inputs.push((self.at(heard.noticed()), n));
-        }
-        let mut inputs = inputs.into_iter().peekable();
-        let over = self.at(case.turn.samples.len());
-        let mut ended = 0;
-        loop {
-            let due = self.engine.deadline().filter(|at| *at <= over);
-            queue.sort_by_key(|(at, _)| *at);
-            let answer = queue.first().map(|(at, _)| *at);
-            let heard = inputs.peek().map(|(at, _)| *at);
-            let Some(next) = [due, answer, heard].into_iter().flatten().min() else { break };
-            let input = if due == Some(next) {
-                Input::Tick
-            } else if answer == Some(next) {
-                queue.remove(0).1
-            } else {
-                let Some((_, n)) = inputs.next() else { break };
-                match &case.heard[n] {
-                    Heard::Started { since, .. } => Input::VoiceStarted { speaker: SPEAKER, since: self.at(*since) },
-                    Heard::Ended { last_voiced, .. } => {
-                        ended = n;
-                        Input::VoiceEnded { speaker: SPEAKER, last_voiced: self.at(*last_voiced) }
-                    }
+impl<'a> Conversation<'a> {
+    pub(crate) fn new(mut options: Options, policy: &'a Policy, agent: Agent) -> Result<Self, OptionsError> {
+        options.conversation.user_away_after = Duration::from_secs(3_600);
+        let judge: Box<dyn Judge> = if policy.words { Box::new(WordListJudge) } else { Box::new(WordlessJudge) };
+        let engine = Engine::new(options.validate()?, judge);
+        Ok(Self { engine, policy, agent, queue: Vec::new(), start: Timestamp::ZERO, events: Vec::new() })
+    }
+
+    /// Lets the engine hear a turn, and lets the time until the next one pass; what became of the turn.
+    pub(crate) fn turn(&mut self, case: &Case) -> Outcome {
+        self.events.clear();
+        for heard in &case.heard {
+            let voice = match heard {
+                Heard::Started { since, .. } => Input::VoiceStarted { speaker: SPEAKER, since: self.at(*since) },
+                Heard::Ended { last_voiced, .. } => {
+                    Input::VoiceEnded { speaker: SPEAKER, last_voiced: self.at(*last_voiced) }
                 }
             };
-            self.engine.handle(next, input);
-            while let Some(output) = self.engine.poll_output() {
-                match output {
-                    Output::Command(Command::Checkpoint { utterance, checkpoint }) => {
-                        let Heard::Ended { text, speech, .. } = &case.heard[ended] else { continue };
-                        let takes = TRANSCRIPT_AFTER + Duration::from_secs_f64(speech * TRANSCRIPT_PER_SECOND);
-                        let (text, checkpoint, confidence) = (text.clone(), Some(checkpoint), None);
-                        let input = Input::Transcript { utterance, text, checkpoint, confidence };
-                        queue.push((next + takes, input));
-                    }
-                    Output::Command(Command::Score { score, .. }) => {
-                        let Heard::Ended { score: p, .. } = &case.heard[ended] else { continue };
-                        let (takes, probability) = match self.policy.score {
-                            Scores::Kept => (SCORE_AFTER, Some(*p)),
-                            Scores::Hard(threshold) => (SCORE_AFTER, Some(if *p >= threshold { 1.0 } else { 0.0 })),
-                            Scores::Absent => (Duration::ZERO, None),
-                        };
-                        queue.push((next + takes, Input::Scored { score, probability }));
-                    }
-                    Output::Command(Command::Generate { generation, .. }) => self.generation = Some(generation),
-                    Output::Command(Command::CancelGeneration { .. }) => self.generation = None,
-                    Output::Event(Event::TurnCommitted { .. }) => {
-                        let after = next.since(self.start);
-                        commits.push((after.as_micros() * 16 / 1_000) as usize);
-                    }
-                    Output::Command(_) | Output::Event(_) => {}
+            self.queue.push((self.at(heard.noticed()), voice));
+        }
+        let over = self.at(case.turn.samples.len());
+        self.run(over, case);
+        let outcome = classify(&case.turn, &self.commits());
+        if let Some(last) = self.agent.finish() {
+            self.give(over, last, case);
+        }
+        let next = over + BETWEEN;
+        self.run(next, case);
+        self.start = next;
+        outcome
+    }
+
+    /// Lets everything happen until a time.
+    fn run(&mut self, until: Timestamp, case: &Case) {
+        loop {
+            self.queue.sort_by_key(|(at, _)| *at);
+            let deadline = self.engine.deadline();
+            let happens = self.queue.first().map(|(at, _)| *at);
+            let Some(now) = deadline.into_iter().chain(happens).min().filter(|at| *at <= until) else { return };
+            let input = if deadline == Some(now) { Input::Tick } else { self.queue.remove(0).1 };
+            self.give(now, input, case);
+        }
+    }
+
+    /// Gives an input to the engine, and its commands to the models.
+    fn give(&mut self, now: Timestamp, input: Input, case: &Case) {
+        self.engine.handle(now, input);
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Event(event) => self.events.push((now, event)),
+                Output::Command(command) => {
+                    self.hear(now, &command, case);
+                    self.agent.carry_out(now, command, &mut self.queue);
                 }
             }
         }
-        // The agent has nothing to say, and the next turn begins a while later.
-        let next = over + BETWEEN;
-        if let Some(generation) = self.generation.take() {
-            self.engine.handle(over, Input::Generated { generation, reason: FinishReason::Stop, usage: None });
+    }
+
+    /// What recogniser and detector make of the voice that ended last.
+    fn hear(&mut self, now: Timestamp, command: &Command, case: &Case) {
+        let ended = |heard: &&Heard| matches!(heard, Heard::Ended { .. }) && self.at(heard.noticed()) <= now;
+        let Some(Heard::Ended { text, speech, score: known, .. }) = case.heard.iter().rfind(ended) else { return };
+        match *command {
+            Command::Checkpoint { utterance, checkpoint } => {
+                let takes = TRANSCRIPT_AFTER + Duration::from_secs_f64(speech * TRANSCRIPT_PER_SECOND);
+                let (text, checkpoint, confidence) = (text.clone(), Some(checkpoint), None);
+                let input = Input::Transcript { utterance, text, checkpoint, confidence };
+                self.queue.push((now + takes, input));
+            }
+            Command::Score { score, .. } => {
+                let (takes, probability) = match self.policy.score {
+                    Scores::Kept => (SCORE_AFTER, Some(*known)),
+                    Scores::Hard(threshold) => (SCORE_AFTER, Some(if *known >= threshold { 1.0 } else { 0.0 })),
+                    Scores::Absent => (Duration::ZERO, None),
+                };
+                self.queue.push((now + takes, Input::Scored { score, probability }));
+            }
+            _ => {}
         }
-        self.engine.handle(next, Input::Tick);
-        while self.engine.poll_output().is_some() {}
-        self.start = next;
-        commits
+    }
+
+    /// At which samples of the turn turns were committed.
+    fn commits(&self) -> Vec<usize> {
+        let committed = self.events.iter().filter(|(_, event)| matches!(event, Event::TurnCommitted { .. }));
+        committed.map(|(at, _)| (at.since(self.start).as_micros() * 16 / 1_000) as usize).collect()
     }
 
     fn at(&self, sample: usize) -> Timestamp {

@@ -152,6 +152,7 @@ impl Talk {
             | Event::Overlap { .. }
             | Event::HistoryAdded(_)
             | Event::Steered(_)
+            | Event::BudgetMissed(_)
             | Event::TurnLimit(_) => {}
         }
     }

@@ -1,8 +1,13 @@
 //! The latency controller: it keeps the response within a budget, by what the turns before took.
 //!
-//! After every few turns it compares the 95th percentile of their responses with the budget. Above it, it moves the knob
-//! whose part of the response is the largest; well below it, it gives back what costs the conversation most. Each move
-//! is an event with its reason. It is pure: the same turns lead to the same moves.
+//! After every few turns it compares the 95th percentile of their responses with the budget. Above it, it moves the
+//! cheapest knob that helps the slow turns noticeably: speculation, then the first clause, then the longest wait for the
+//! end of a turn, which is shortened by just what those turns lack. Well below it, it gives back what costs the
+//! conversation most. Each move is an event with its reason, and so is a budget that no move can meet. It is pure: the
+//! same turns lead to the same moves.
+//!
+//! Only the longest wait is shortened, because only the slowest turns count for a percentile: with all waits shorter by
+//! the same factor, speakers are cut short in turns that were fast enough, too.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -22,8 +27,11 @@ const EASE: f32 = 0.75;
 /// Most calm looks in a row that are needed before something is given back.
 const MAX_PATIENCE: u32 = 16;
 
-/// Share of the endpointing waits that one move takes away.
-const WAIT_STEP: f32 = 0.15;
+/// The smallest change of the longest wait.
+const WAIT_STEP: Duration = Duration::from_millis(20);
+
+/// Share of what the slow turns lack that a knob must be able to give to be moved before the longest wait.
+const NOTICEABLE: f32 = 0.25;
 
 /// Share of the score from which is speculated that one move takes away; it also allows one more attempt.
 const SCORE_STEP: f32 = 0.2;
@@ -35,7 +43,7 @@ const MOVES: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Knob {
-    /// How long a silence must be. It costs false ends of turns.
+    /// How long the longest silence must be. It costs false ends of turns.
     Endpointing,
     /// How early and how often a reply is begun before the turn is certain to have ended. It costs tokens.
     Speculation,
@@ -47,7 +55,7 @@ pub enum Knob {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SteeringReason {
-    /// The responses exceed the budget, and the part that this knob shortens is the largest.
+    /// The responses exceed the budget, and of what helps the slow ones noticeably this knob costs least.
     OverBudget,
     /// The responses stay well within the budget, and this knob costs the conversation most.
     WithinBudget,
@@ -56,8 +64,9 @@ pub enum SteeringReason {
 /// What the knobs are set to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Steering {
-    /// Factor of the endpointing waits; 1 as configured.
-    pub waits: f32,
+    /// Longest silence that ends a turn: what
+    /// [`wait_incomplete`](super::EndpointingOptions::wait_incomplete) is without a budget.
+    pub longest_wait: Duration,
     /// Score from which a reply is begun early.
     pub from_score: f32,
     /// Most speculative replies for one turn.
@@ -81,10 +90,23 @@ pub struct Steered {
     pub steering: Steering,
 }
 
+/// The budget cannot be met: nothing is left to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetMissed {
+    /// 95th percentile of the responses since the last move, from the last voiced sample to the first sample sent.
+    pub measured: Duration,
+    /// Turns it was measured over.
+    pub turns: usize,
+}
+
 /// The controller's memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Controller {
-    moves: Moves,
+    /// The longest wait; `None` as configured.
+    longest_wait: Option<Duration>,
+    /// Moves of speculation and of the first clause.
+    speculation: u8,
+    first_clause: u8,
     turns: VecDeque<Measured>,
     /// Turns since the last look.
     fresh: usize,
@@ -93,22 +115,20 @@ pub(super) struct Controller {
     calm: u32,
     /// How many of them are needed, less one. It grows when something was given back too early.
     patience: u32,
-}
-
-/// How far each knob was moved.
-#[derive(Debug, Clone, Copy, Default)]
-struct Moves {
-    endpointing: u8,
-    speculation: u8,
-    first_clause: u8,
+    /// The application knows that nothing is left to move.
+    missed: bool,
 }
 
 /// One turn: its response, and the parts of it that the knobs shorten.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     response: Duration,
-    endpointing: Duration,
-    speculation: Duration,
+    /// The silence that ended it, from the last voiced sample; `None` if something else did.
+    wait: Option<Duration>,
+    /// What speculation could have hidden, and the probability of the end from which it would have: none in doubt.
+    hideable: Duration,
+    percent: Option<u8>,
+    /// Time until the first segment was complete.
     first_clause: Duration,
 }
 
@@ -117,39 +137,13 @@ impl Measured {
         let gap = |owners: &[&str]| {
             latency.gaps().iter().filter(|(owner, _)| owners.contains(owner)).map(|(_, gap)| *gap).sum()
         };
+        let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
         Self {
             response: latency.response(),
-            endpointing: gap(&["endpointing"]),
-            speculation: gap(&["stt", "llm", "tts"]),
+            wait: silence.then(|| latency.ready.since(latency.last_voiced)),
+            hideable: if latency.speculative { Duration::ZERO } else { gap(&["llm", "segmenter", "tts"]) },
+            percent: latency.percent,
             first_clause: gap(&["segmenter"]),
-        }
-    }
-
-    fn part(&self, knob: Knob) -> Duration {
-        match knob {
-            Knob::Endpointing => self.endpointing,
-            Knob::Speculation => self.speculation,
-            Knob::FirstClause => self.first_clause,
-        }
-    }
-}
-
-impl Moves {
-    fn of(&mut self, knob: Knob) -> &mut u8 {
-        match knob {
-            Knob::Endpointing => &mut self.endpointing,
-            Knob::Speculation => &mut self.speculation,
-            Knob::FirstClause => &mut self.first_clause,
-        }
-    }
-
-    /// How far a knob may be moved under these options.
-    fn most(knob: Knob, options: &Options) -> u8 {
-        match knob {
-            Knob::Endpointing => ((1.0 - options.latency.least_wait) / WAIT_STEP + 1e-3) as u8,
-            Knob::Speculation if options.speculation.enabled && !options.conversation.review => MOVES,
-            Knob::Speculation => 0,
-            Knob::FirstClause => MOVES,
         }
     }
 }
@@ -157,18 +151,21 @@ impl Moves {
 impl Controller {
     /// What the knobs are set to.
     pub(super) fn steering(&self, options: &Options) -> Steering {
-        let Moves { endpointing, speculation, first_clause } = self.moves;
         let clause = options.speech.first_clause;
         Steering {
-            waits: 1.0 - WAIT_STEP * f32::from(endpointing),
-            from_score: options.speculation.from_score * (1.0 - SCORE_STEP * f32::from(speculation)),
-            max_attempts: options.speculation.max_attempts + u32::from(speculation),
-            first_clause: clause - clause * usize::from(first_clause) / (usize::from(MOVES) + 1),
+            longest_wait: self.longest_wait(options),
+            from_score: from_score(options, self.speculation),
+            max_attempts: options.speculation.max_attempts + u32::from(self.speculation),
+            first_clause: clause - clause * usize::from(self.first_clause) / (usize::from(MOVES) + 1),
         }
     }
 
-    /// Takes the latency of one more turn; `Some` if it is time to move a knob.
-    fn observe(&mut self, latency: &TurnLatency, options: &Options) -> Option<Steered> {
+    fn longest_wait(&self, options: &Options) -> Duration {
+        self.longest_wait.unwrap_or(options.endpointing.wait_incomplete)
+    }
+
+    /// Takes the latency of one more turn; `Some` if a knob is moved, or should be and cannot.
+    fn observe(&mut self, latency: &TurnLatency, options: &Options) -> Option<Event> {
         let budget = options.latency.budget?;
         if self.turns.len() == WINDOW {
             self.turns.pop_front();
@@ -179,55 +176,114 @@ impl Controller {
             return None;
         }
         self.fresh = 0;
-        let measured = self.percentile();
+        let (measured, turns) = (self.percentile(), self.turns.len());
         let (knob, reason) = if measured > budget {
             self.calm = 0;
             if self.last == Some(SteeringReason::WithinBudget) {
                 self.patience = (2 * self.patience + 1).min(MAX_PATIENCE - 1);
             }
-            (self.tightened(options)?, SteeringReason::OverBudget)
-        } else if measured <= budget.mul_f32(EASE) {
+            let Some(knob) = self.tighten(measured - budget, budget, options) else {
+                let told = std::mem::replace(&mut self.missed, true);
+                return (!told).then_some(Event::BudgetMissed(BudgetMissed { measured, turns }));
+            };
+            (knob, SteeringReason::OverBudget)
+        } else {
+            self.missed = false;
+            if measured > budget.mul_f32(EASE) {
+                self.calm = 0;
+                return None;
+            }
             self.calm += 1;
             if self.calm <= self.patience {
                 return None;
             }
-            (self.eased()?, SteeringReason::WithinBudget)
-        } else {
-            self.calm = 0;
-            return None;
+            (self.ease(budget - measured, options)?, SteeringReason::WithinBudget)
         };
-        let turns = self.turns.len();
         self.turns.clear();
-        (self.calm, self.last) = (0, Some(reason));
-        Some(Steered { knob, reason, measured, turns, steering: self.steering(options) })
+        (self.calm, self.last, self.missed) = (0, Some(reason), false);
+        Some(Event::Steered(Steered { knob, reason, measured, turns, steering: self.steering(options) }))
     }
 
-    /// The 95th percentile of the responses, by nearest rank.
+    /// The 95th percentile of the responses. Its rank is rounded down: of a few turns one may be slow.
     fn percentile(&self) -> Duration {
         let mut responses: Vec<Duration> = self.turns.iter().map(|turn| turn.response).collect();
         responses.sort_unstable();
-        let rank = (responses.len() * 95).div_ceil(100);
-        responses.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        responses.get(self.rank().saturating_sub(1)).copied().unwrap_or_default()
     }
 
-    /// Moves the knob with the largest part of the response; `None` if none can be moved further.
-    fn tightened(&mut self, options: &Options) -> Option<Knob> {
-        let part = |knob: Knob| self.turns.iter().map(|turn| turn.part(knob)).sum::<Duration>();
-        // Of equal parts, the cheapest knob.
-        let knobs = [Knob::Endpointing, Knob::FirstClause, Knob::Speculation];
-        let mut moves = self.moves;
-        let free = knobs.into_iter().filter(|knob| *moves.of(*knob) < Moves::most(*knob, options));
-        let knob = free.filter(|knob| part(*knob) > Duration::ZERO).max_by_key(|knob| part(*knob))?;
-        *self.moves.of(knob) += 1;
-        Some(knob)
+    /// How many of the turns should be within the budget.
+    fn rank(&self) -> usize {
+        (self.turns.len() * 95 / 100).max(1)
     }
 
-    /// Moves the knob back that costs the conversation most.
-    fn eased(&mut self) -> Option<Knob> {
-        let knobs = [Knob::Endpointing, Knob::Speculation, Knob::FirstClause];
-        let knob = knobs.into_iter().find(|knob| *self.moves.of(*knob) > 0)?;
-        *self.moves.of(knob) -= 1;
+    /// Moves a knob for the turns that exceed the budget; `None` if none can be moved further.
+    fn tighten(&mut self, lack: Duration, budget: Duration, options: &Options) -> Option<Knob> {
+        let slow: Vec<Measured> = self.turns.iter().filter(|turn| turn.response > budget).copied().collect();
+        self.hasten(&slow, lack.mul_f32(NOTICEABLE), options)
+            .or_else(|| self.shorten_wait(&slow, budget, options))
+            .or_else(|| self.hasten(&slow, Duration::ZERO, options))
+    }
+
+    /// Moves a knob that ends no turn sooner, if that may give the slow turns more than `least` on average.
+    fn hasten(&mut self, slow: &[Measured], least: Duration, options: &Options) -> Option<Knob> {
+        let helps = |gains: Duration| gains / u32::try_from(slow.len()).unwrap_or(u32::MAX).max(1) > least;
+        let may_speculate = options.speculation.enabled && !options.conversation.review;
+        let score = 100.0 * from_score(options, self.speculation + 1);
+        let begun = slow.iter().filter(|turn| turn.percent.is_some_and(|percent| f32::from(percent) >= score));
+        if may_speculate && self.speculation < MOVES && helps(begun.map(|turn| turn.hideable).sum()) {
+            self.speculation += 1;
+            return Some(Knob::Speculation);
+        }
+        // A move takes a part of the clause away.
+        let clauses: Duration = slow.iter().map(|turn| turn.first_clause).sum();
+        if self.first_clause < MOVES && helps(clauses / (u32::from(MOVES) + 1)) {
+            self.first_clause += 1;
+            return Some(Knob::FirstClause);
+        }
+        None
+    }
+
+    /// Shortens the longest wait to the one with which enough of the slow turns had been within the budget.
+    fn shorten_wait(&mut self, slow: &[Measured], budget: Duration, options: &Options) -> Option<Knob> {
+        let fitting = |turn: &Measured| Some(turn.wait?.saturating_sub(turn.response - budget));
+        let mut fitting: Vec<Duration> = slow.iter().filter_map(fitting).collect();
+        fitting.sort_unstable_by(|a, b| b.cmp(a));
+        let needed = (slow.len() + self.rank()).saturating_sub(self.turns.len());
+        let wait = fitting.get(needed.saturating_sub(1)).or(fitting.last()).copied()?.max(options.least_wait());
+        if wait + WAIT_STEP > self.longest_wait(options) {
+            return None;
+        }
+        self.longest_wait = Some(wait);
+        Some(Knob::Endpointing)
+    }
+
+    /// Moves the knob back that costs the conversation most, with so much room below the budget.
+    fn ease(&mut self, room: Duration, options: &Options) -> Option<Knob> {
+        if let Some(wait) = self.longest_wait {
+            let longer = wait + (room / 2).max(WAIT_STEP);
+            self.longest_wait = (longer < options.endpointing.wait_incomplete).then_some(longer);
+            return Some(Knob::Endpointing);
+        }
+        let (knob, moves) = match (self.first_clause, self.speculation) {
+            (0, 0) => return None,
+            (0, _) => (Knob::Speculation, &mut self.speculation),
+            _ => (Knob::FirstClause, &mut self.first_clause),
+        };
+        *moves -= 1;
         Some(knob)
+    }
+}
+
+/// Score from which is speculated after so many moves.
+fn from_score(options: &Options, moves: u8) -> f32 {
+    options.speculation.from_score * (1.0 - SCORE_STEP * f32::from(moves))
+}
+
+impl Options {
+    /// How far the controller may shorten the longest wait.
+    pub(crate) fn least_wait(&self) -> Duration {
+        let EndpointingOptions { wait_complete, wait_incomplete, .. } = self.endpointing;
+        self.latency.least_wait.clamp(wait_complete, wait_incomplete)
     }
 }
 
@@ -237,13 +293,13 @@ impl Engine {
         if matches!(latency.wait, Wait::Typed | Wait::Limit) {
             return;
         }
-        let steered = self.controller.observe(latency, &self.config);
-        if let Some(mut steered) = steered {
+        let Some(mut event) = self.controller.observe(latency, &self.config) else { return };
+        if let Event::Steered(steered) = &mut event {
             if faulty!(self, SteersBlindly) {
-                steered.steering.waits = 0.0;
+                steered.steering.longest_wait = Duration::ZERO;
             }
-            self.event(Event::Steered(steered));
         }
+        self.event(event);
     }
 
     /// What the controller has set the knobs to.
@@ -253,14 +309,7 @@ impl Engine {
 
     /// The endpointing options as they are steered.
     pub(super) fn endpointing(&self) -> EndpointingOptions {
-        let factor = self.steering().waits;
-        let mut options = self.config.endpointing.clone();
-        if factor < 1.0 {
-            for wait in [&mut options.wait_complete, &mut options.wait_unsure, &mut options.wait_incomplete] {
-                *wait = wait.mul_f32(factor);
-            }
-        }
-        options
+        EndpointingOptions { wait_incomplete: self.steering().longest_wait, ..self.config.endpointing.clone() }
     }
 
     /// The speech options as they are steered.
@@ -287,16 +336,15 @@ mod tests {
     }
 
     /// A turn whose parts take so many milliseconds: endpointing, model and voice, segmenter.
-    fn latency(parts: [u64; 3]) -> TurnLatency {
+    fn latency([endpointing, model, segmenter]: [u64; 3]) -> TurnLatency {
         let at = Timestamp::from_millis;
-        let [endpointing, model, segmenter] = parts;
         let (ready, token) = (endpointing, endpointing + model);
         let said = token + segmenter;
         TurnLatency {
             turn: TurnId(1),
             reply: ReplyId(1),
-            wait: Wait::Unsure,
-            percent: None,
+            wait: Wait::Incomplete,
+            percent: Some(45),
             speculative: false,
             last_voiced: at(0),
             voice_ended: at(0),
@@ -311,60 +359,116 @@ mod tests {
         }
     }
 
-    #[test]
-    fn without_a_budget_nothing_moves() {
-        let mut controller = Controller::default();
-        let moved = (0..100).any(|_| controller.observe(&latency([900, 900, 900]), &Options::default()).is_some());
-        assert!(!moved);
+    /// What a controller does in turns of the same parts.
+    fn events(controller: &mut Controller, options: &Options, parts: [u64; 3], turns: usize) -> Vec<Event> {
+        (0..turns).filter_map(|_| controller.observe(&latency(parts), options)).collect()
+    }
+
+    /// The knobs that it moves.
+    fn knobs(controller: &mut Controller, options: &Options, parts: [u64; 3], turns: usize) -> Vec<Knob> {
+        let knob = |event| match event {
+            Event::Steered(steered) => Some(steered.knob),
+            _ => None,
+        };
+        events(controller, options, parts, turns).into_iter().filter_map(knob).collect()
     }
 
     #[test]
-    fn the_largest_part_is_shortened_first_and_given_back_last_if_it_is_cheap() {
-        let options = options(700, 8);
+    fn without_a_budget_nothing_moves() {
+        assert_eq!(events(&mut Controller::default(), &Options::default(), [900, 900, 900], 100), []);
+    }
+
+    #[test]
+    fn the_cheapest_knob_that_helps_is_moved_first_and_given_back_last() {
+        let options = options(1_500, 8);
         let mut controller = Controller::default();
-        let mut knobs = |parts: [u64; 3], turns: usize| -> Vec<Knob> {
-            (0..turns).filter_map(|_| controller.observe(&latency(parts), &options)).map(|s| s.knob).collect()
+        let mut knobs = |parts: [u64; 3], turns: usize| knobs(&mut controller, &options, parts, turns);
+        assert_eq!(knobs([3_000, 100, 0], 8), [Knob::Endpointing], "the model's part is not worth it");
+        assert_eq!(knobs([1_000, 600, 0], 8), [Knob::Speculation]);
+        assert_eq!(knobs([900, 0, 800], 24), [Knob::Speculation, Knob::FirstClause, Knob::FirstClause]);
+        assert_eq!(knobs([1_200, 0, 0], 80), [], "within the budget, but not well within it");
+        let eased = knobs([300, 0, 0], 200);
+        assert_eq!(eased.last(), Some(&Knob::Speculation));
+        assert_eq!(eased[eased.len() - 4..eased.len() - 2], [Knob::FirstClause; 2]);
+        assert!(eased[..eased.len() - 4].iter().all(|knob| *knob == Knob::Endpointing));
+    }
+
+    #[test]
+    fn the_longest_wait_is_shortened_by_what_is_missing_and_one_slow_turn_is_tolerated() {
+        let options = options(1_500, 8);
+        let mut controller = Controller::default();
+        let mut turn = |wait: u64| controller.observe(&latency([wait, 100, 0]), &options);
+        let first: Vec<Event> = [500, 500, 500, 500, 500, 500, 500, 3_900].into_iter().filter_map(&mut turn).collect();
+        assert_eq!(first, []);
+        let second: Vec<Event> =
+            [500, 500, 500, 2_000, 2_500, 500, 500, 500].into_iter().filter_map(&mut turn).collect();
+        // Of sixteen turns one may be slow: that of 3.9 s.
+        let Some(Event::Steered(steered)) = second.first() else { panic!("{second:?}") };
+        assert_eq!((steered.measured, steered.turns), (Duration::from_millis(2_600), 16));
+        assert_eq!(steered.steering.longest_wait, Duration::from_millis(1_400));
+    }
+
+    #[test]
+    fn a_budget_that_cannot_be_met_is_told_once() {
+        let options = options(300, 4);
+        let mut controller = Controller::default();
+        let mut told = |parts: [u64; 3]| {
+            let events = events(&mut controller, &options, parts, 100);
+            events.iter().filter(|event| matches!(event, Event::BudgetMissed(_))).count()
         };
-        assert_eq!(knobs([600, 200, 100], 8), [Knob::Endpointing]);
-        assert_eq!(knobs([200, 600, 100], 16), [Knob::Speculation, Knob::Speculation]);
-        assert_eq!(knobs([100, 500, 300], 16), [Knob::FirstClause, Knob::FirstClause]);
-        assert_eq!(knobs([100, 700, 0], 32), [Knob::Endpointing, Knob::Endpointing], "then all are at their ends");
-        assert_eq!(knobs([300, 300, 50], 80), [], "within the budget, but not well within it");
-        let eased = knobs([100, 100, 50], 200);
-        assert_eq!(eased[..4], [Knob::Endpointing, Knob::Endpointing, Knob::Endpointing, Knob::Speculation]);
+        assert_eq!(told([800, 300, 50]), 1);
+        assert_eq!(told([800, 300, 50]), 0, "nothing has changed");
+        assert_eq!(told([200, 50, 20]), 0);
+        assert_eq!(told([800, 300, 50]), 1, "it was met in between");
+        assert_eq!(controller.steering(&options).longest_wait, options.latency.least_wait);
+    }
+
+    #[test]
+    fn silences_that_did_not_end_the_turn_are_not_shortened() {
+        let options = options(500, 4);
+        let mut controller = Controller::default();
+        for wait in [Wait::Manual, Wait::Recogniser, Wait::Left] {
+            let latency = TurnLatency { wait, ..latency([2_000, 0, 0]) };
+            let steered = (0..20).filter_map(|_| controller.observe(&latency, &options));
+            assert!(steered.into_iter().all(|event| matches!(event, Event::BudgetMissed(_))));
+        }
     }
 
     #[test]
     fn a_plant_that_cannot_be_eased_is_eased_ever_more_rarely() {
-        let options = options(700, 8);
+        let options = options(1_000, 8);
         let mut controller = Controller::default();
-        // With the configured waits it is above the budget, with the next shorter ones well below it.
+        // With the configured waits it is above the budget, with shorter ones well below it.
         let moves = (0..4_000).filter(|_| {
-            let parts = if controller.steering(&options).waits < 1.0 { [400, 50, 50] } else { [800, 50, 50] };
+            let whole = controller.steering(&options).longest_wait == options.endpointing.wait_incomplete;
+            let parts = if whole { [1_500, 0, 0] } else { [400, 0, 0] };
             controller.observe(&latency(parts), &options).is_some()
         });
         let moves = moves.count();
-        assert!((10..70).contains(&moves), "{moves} moves in 500 looks");
+        assert!((10..150).contains(&moves), "{moves} moves in 500 looks");
     }
 
     #[test]
     fn it_brings_a_slow_agent_within_its_budget() {
-        let options = options(700, 8);
+        let mut options = options(1_300, 8);
+        options.latency.least_wait = Duration::from_millis(300);
         let mut controller = Controller::default();
         let response = |steering: Steering, turn: u64| {
-            let waits = (600.0 * steering.waits) as u64;
+            let wait = (turn * 7 % 40 * 100).min(steering.longest_wait.as_millis() as u64);
             let hidden = if steering.from_score < 0.45 { 150 } else { 0 };
-            latency([waits, 300 + turn % 7 * 10 - hidden, steering.first_clause as u64 * 8])
+            latency([wait, 300 + turn % 7 * 10 - hidden, steering.first_clause as u64 * 8])
         };
         let mut last = Vec::new();
         for turn in 0..400 {
             let latency = response(controller.steering(&options), turn);
             controller.observe(&latency, &options);
-            if turn >= 300 {
+            if turn >= 200 {
                 last.push(latency.response());
             }
         }
-        assert!(last.iter().all(|response| *response <= Duration::from_millis(700)), "{last:?}");
+        let slow = last.iter().filter(|response| **response > Duration::from_millis(1_300)).count();
+        assert!(slow <= last.len() / 20, "{last:?}");
+        assert!(controller.steering(&options).longest_wait >= Duration::from_millis(800), "no more than needed");
     }
 
     proptest! {
@@ -373,22 +477,23 @@ mod tests {
             turns in proptest::collection::vec([0u64..2_000, 0u64..2_000, 0u64..2_000], 1..300),
             budget in 1u64..3_000,
             every in 1usize..12,
-            least_wait in 0.0f32..=1.0,
+            least_wait in 0u64..5_000,
         ) {
             let mut options = options(budget, every);
-            options.latency.least_wait = least_wait;
+            options.latency.least_wait = Duration::from_millis(least_wait);
             let (mut one, mut two) = (Controller::default(), Controller::default());
             let mut since = 0;
             for parts in turns {
                 let latency = latency(parts);
                 since += 1;
-                let steered = one.observe(&latency, &options);
-                prop_assert_eq!(steered, two.observe(&latency, &options));
+                let told = one.observe(&latency, &options);
+                prop_assert_eq!(&told, &two.observe(&latency, &options));
                 let steering = one.steering(&options);
-                prop_assert!(steering.waits >= least_wait - 1e-3 && steering.waits <= 1.0);
+                prop_assert!(steering.longest_wait >= options.least_wait());
+                prop_assert!(steering.longest_wait <= options.endpointing.wait_incomplete);
                 prop_assert!(steering.from_score > 0.0 && steering.max_attempts <= 5);
                 prop_assert!(steering.first_clause >= 4 && steering.first_clause <= 12);
-                if let Some(steered) = steered {
+                if let Some(Event::Steered(steered)) = told {
                     prop_assert!(since >= every);
                     since = 0;
                     let over = steered.measured > Duration::from_millis(budget);

@@ -92,7 +92,7 @@ use {
     turn::{Collected, Turn},
 };
 
-pub use controller::{Knob, Steered, Steering, SteeringReason};
+pub use controller::{BudgetMissed, Knob, Steered, Steering, SteeringReason};
 #[cfg(feature = "testing")]
 pub use fault::Fault;
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};

@@ -330,20 +330,22 @@ impl Default for ConversationOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct LatencyOptions {
     /// Longest response that 95 of 100 spoken turns should have, from the last voiced sample to the first sample sent.
-    /// With a budget, the engine steers the endpointing waits, speculation and the length of the first segment by what
-    /// it measures, and tells each move ([`Event::Steered`](super::Event::Steered)). Default: none, nothing is steered.
+    /// With a budget, the engine steers the longest wait, speculation and the length of the first segment by what it
+    /// measures, and tells each move ([`Event::Steered`](super::Event::Steered)), or that none is left
+    /// ([`Event::BudgetMissed`](super::Event::BudgetMissed)). Default: none, nothing is steered.
     pub budget: Option<Duration>,
     /// Spoken turns between two looks at what was measured. Default 8: fewer say little about a 95th percentile, more
     /// than a short conversation has.
     pub turns: usize,
-    /// Smallest factor of the endpointing waits. Default 0.5: half of `wait_complete` is about the shortest silence
-    /// between two words of fluent speech.
-    pub least_wait: f32,
+    /// How far the longest silence that ends a turn may be shortened for the budget; never below
+    /// [`wait_complete`](EndpointingOptions::wait_complete). Default 800 ms: shorter ones end every turn alike, and cut in
+    /// at each seventh pause (`cargo xtask bench endpoint`).
+    pub least_wait: Duration,
 }
 
 impl Default for LatencyOptions {
     fn default() -> Self {
-        Self { budget: None, turns: 8, least_wait: 0.5 }
+        Self { budget: None, turns: 8, least_wait: Duration::from_millis(800) }
     }
 }
 
@@ -458,7 +460,7 @@ impl Options {
         let budget = self.latency.budget.unwrap_or(hour);
         check(budget > Duration::ZERO && budget <= hour, "latency.budget", "is zero or exceeds an hour")?;
         check((1..=100).contains(&self.latency.turns), "latency.turns", "is outside 1-100")?;
-        check(probability(self.latency.least_wait), "latency.least_wait", "is not between 0 and 1")?;
+        check(self.latency.least_wait <= hour, "latency.least_wait", "exceeds an hour")?;
         let limit = &self.turn_limit;
         check(limit.max_words != Some(0), "turn_limit.max_words", "is zero")?;
         let longest = limit.max_duration.unwrap_or(hour);

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{controller::Steered, input::CloseReason, latency::TurnLatency};
+use super::{
+    controller::{BudgetMissed, Steered},
+    input::CloseReason,
+    latency::TurnLatency,
+};
 use crate::{
     chat::{ChatContext, ChatItem, ToolCall},
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
@@ -387,6 +391,9 @@ pub enum Event {
     Latency(TurnLatency),
     /// The latency controller has moved a knob, and why.
     Steered(Steered),
+    /// The responses exceed the latency budget, and no knob is left to move. Told once, until a knob moves or the budget is
+    /// met again.
+    BudgetMissed(BudgetMissed),
     /// A stage failed. The conversation goes on by its recovery script.
     Failed {
         /// Which stage.

@@ -36,8 +36,8 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 use crate::{
     chat::{ChatItem, Role, ToolCall},
     engine::{
-        CloseReason, Command, Config, Engine, Event, Input, Options, Output, Record, Recorded, ReplyOptions, Review,
-        Steered, Steering, TurnLimit, TypedPolicy, WordListJudge,
+        BudgetMissed, CloseReason, Command, Config, Engine, Event, Input, Options, Output, Record, Recorded,
+        ReplyOptions, Review, Steered, Steering, TurnLimit, TypedPolicy, WordListJudge,
     },
     id::{CallId, GenerationId, MessageId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     llm::FinishReason,
@@ -318,11 +318,15 @@ fn describe_event(event: &Event) -> Option<String> {
         Event::HistoryAdded(added) => format!("history: {}", item(added)),
         Event::Latency(latency) => format!("response after {} ms", latency.response().as_millis()),
         Event::Steered(Steered { knob, reason, measured, turns, steering }) => {
-            let Steering { waits, from_score, max_attempts, first_clause } = steering;
+            let Steering { longest_wait, from_score, max_attempts, first_clause } = steering;
+            let wait = longest_wait.as_millis();
             let now = format!(
-                "waits × {waits:.2}, from score {from_score:.2}, {max_attempts} attempts, {first_clause} characters"
+                "waits {wait} ms at most, from score {from_score:.2}, {max_attempts} attempts, {first_clause} characters"
             );
             format!("steered {knob:?}, {reason:?} by {} ms in {turns} turns: {now}", measured.as_millis())
+        }
+        Event::BudgetMissed(BudgetMissed { measured, turns }) => {
+            format!("budget missed by {} ms in {turns} turns", measured.as_millis())
         }
         Event::Failed { stage, error } => format!("{stage:?} failed: {error}"),
         Event::Closed { reason } => format!("closed: {reason:?}"),

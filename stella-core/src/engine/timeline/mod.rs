@@ -183,6 +183,10 @@ impl Teller {
             Event::Latency(latency) => engine(latency_text(latency)),
             Event::TurnLimit(limit) => engine(format!("{} goes on for too long: {} words", limit.speaker, limit.words)),
             Event::Steered(steered) => engine(steered_text(steered)),
+            Event::BudgetMissed(missed) => {
+                let (measured, turns) = (missed.measured.as_millis(), missed.turns);
+                engine(format!("cannot meet the budget: {measured} ms in {turns} turns, and nothing is left to move"))
+            }
             Event::Failed { stage, error } => engine(format!("{stage:?} failed: {error}")),
             Event::Closed { reason } => engine(format!("closed: {reason:?}")),
             _ => None,
@@ -215,7 +219,7 @@ fn command_text(command: &Command) -> Option<String> {
 fn steered_text(steered: &Steered) -> String {
     let Steered { knob, reason, measured, turns, steering } = steered;
     let to = match knob {
-        Knob::Endpointing => format!("waits × {:.2}", steering.waits),
+        Knob::Endpointing => format!("waits at most {} ms", steering.longest_wait.as_millis()),
         Knob::Speculation => format!("speculates from {:.2}", steering.from_score),
         Knob::FirstClause => format!("first clause from {} characters", steering.first_clause),
     };

@@ -114,8 +114,7 @@ impl Rules {
             }
             Event::Latency(latency) => {
                 let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
-                let budget = self.options.latency.budget.map_or(1.0, |_| self.options.latency.least_wait);
-                let least = self.options.endpointing.wait_complete.mul_f32(budget);
+                let least = self.options.endpointing.wait_complete;
                 let waited = latency.ready.since(latency.last_voiced) + Duration::from_millis(1);
                 self.check(Rule::I17, !silence || waited >= least, || format!("a silence of {waited:?} ended a turn"))?;
                 let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
@@ -134,6 +133,11 @@ impl Rules {
                 self.check(Rule::I15, same, || format!("first audio {audio:?}, told {}", latency.first_audio))?;
             }
             Event::Steered(steered) => self.steered(steered)?,
+            Event::BudgetMissed(missed) => {
+                let over = self.options.latency.budget.is_some_and(|budget| missed.measured > budget);
+                let told = self.responses.contains(&missed.measured);
+                self.check(Rule::I16, over && told, || format!("{missed:?}"))?;
+            }
             Event::Closed { .. } => {
                 self.closed = true;
                 let asked = self.may_end();
@@ -156,9 +160,9 @@ impl Rules {
         let over = steered.reason == SteeringReason::OverBudget;
         let same = over == (steered.measured > budget);
         self.check(Rule::I16, same, || format!("{steered:?} with a budget of {budget:?}"))?;
-        let Steering { waits, from_score, max_attempts, first_clause } = steered.steering;
+        let Steering { longest_wait, from_score, max_attempts, first_clause } = steered.steering;
         let attempts = options.speculation.max_attempts;
-        let bounded = (options.latency.least_wait - 1e-3..=1.0).contains(&waits)
+        let bounded = (options.least_wait()..=options.endpointing.wait_incomplete).contains(&longest_wait)
             && (0.0..=options.speculation.from_score).contains(&from_score)
             && (attempts..=attempts + 2).contains(&max_attempts)
             && first_clause <= options.speech.first_clause;
