@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use stella_benches::figures::Figure;
-use stella_core::engine::{Event, Wait};
+use stella_core::engine::Event;
 
 use super::{
     agent::Agent,
@@ -66,7 +66,7 @@ fn steer(policy: &Policy, cases: &[Case]) -> Result<Steered> {
             }
             for (_, event) in &conversation.events {
                 match event {
-                    Event::Latency(latency) if measured && latency.wait != Wait::Typed => {
+                    Event::Latency(latency) if measured => {
                         steered.responses.push(latency.response().as_secs_f64() * 1e3);
                     }
                     Event::Steered(_) => steered.moves += 1,

@@ -740,8 +740,8 @@ fn a_budget_steers_by_what_it_measures() {
             at(1_950)
         )
     };
-    let trace = run(options, &(0..8).map(turn).collect::<String>());
-    let told = |line: &&str| line.contains("response") || line.contains("steered");
+    let trace = run(options, &(0..12).map(turn).collect::<String>());
+    let told = |line: &&str| ["response", "steered", "budget"].iter().any(|what| line.contains(what));
     insta::assert_snapshot!(trace.lines().filter(told).collect::<Vec<_>>().join("\n"));
 }
 

@@ -174,7 +174,7 @@ impl Run {
             ("interim", text) => self.transcript(text, None, None),
             ("final", "failed") => Input::TranscriptFailed { utterance: self.utterance, checkpoint: self.checkpoint },
             ("final", text) => self.transcript(text, Some(self.checkpoint), None),
-            ("mumble", text) => self.transcript(text, Some(self.checkpoint), Some(0.4)),
+            ("mumble", text) => self.transcript(text, Some(self.checkpoint), Some(0.3)),
             ("ended", _) => Input::TurnEnded { utterance: self.utterance },
             ("language", language) => Input::Language { speaker: SpeakerId(1), language: language.into() },
             ("commit", _) => Input::CommitTurn,
@@ -326,7 +326,7 @@ fn describe_event(event: &Event) -> Option<String> {
             format!("steered {knob:?}, {reason:?} by {} ms in {turns} turns: {now}", measured.as_millis())
         }
         Event::BudgetMissed(BudgetMissed { measured, turns }) => {
-            format!("budget missed by {} ms in {turns} turns", measured.as_millis())
+            format!("budget missed: {} ms in {turns} turns", measured.as_millis())
         }
         Event::Failed { stage, error } => format!("{stage:?} failed: {error}"),
         Event::Closed { reason } => format!("closed: {reason:?}"),
