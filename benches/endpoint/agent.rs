@@ -88,7 +88,7 @@ fn speak(replies: &mut BTreeMap<ReplyId, Sink>, now: Timestamp, command: Command
             let mut at = now + FIRST_TOKEN;
             for token in ANSWER.split_inclusive(' ') {
                 queue.push((at, Input::Text { generation, text: token.to_owned() }));
-                at = at + TOKEN;
+                at += TOKEN;
             }
             queue.push((at, Input::Generated { generation, reason: FinishReason::Stop, usage: None }));
         }

@@ -479,6 +479,7 @@ fn case_14_a_second_speaker_is_heard_too() {
 fn case_14_the_linked_speaker_drives_the_turn() {
     let mut options = Options::default();
     options.endpointing.mode = EndpointingMode::Silence;
+    options.endpointing.wait_unsure = Duration::from_millis(1_500);
     insta::assert_snapshot!(run(
         options,
         "

@@ -294,10 +294,10 @@ impl Engine {
             return;
         }
         let Some(mut event) = self.controller.observe(latency, &self.config) else { return };
-        if let Event::Steered(steered) = &mut event {
-            if faulty!(self, SteersBlindly) {
-                steered.steering.longest_wait = Duration::ZERO;
-            }
+        if let Event::Steered(steered) = &mut event
+            && faulty!(self, SteersBlindly)
+        {
+            steered.steering.longest_wait = Duration::ZERO;
         }
         self.event(event);
     }
