@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use stella_benches::figures::{Figure, median};
+use stella_benches::figures::{Figure, median, percentile};
 
 use super::{disturbances::Disturbance, interruptions::Interruption, material::Kind, resumption::Resumption, tape::ms};
 
@@ -15,7 +15,7 @@ pub(crate) fn figures(over: &[Interruption], beside: &[Disturbance], resumptions
     const FASTEST: &str = "livekit-agents 1.8.9, fastest setting (every cough then stops it)";
     let silences: Vec<f64> = over.iter().filter_map(|i| i.silence).map(milliseconds).collect();
     let runs = silences.len();
-    let p95 = percentile(&silences, 95.0);
+    let p95 = percentile(&silences, 0.95);
     let missed = over.iter().filter(|i| !i.committed).count();
     let mut figures = vec![
         Figure::new("user starts to agent silent, at the user, median", median(silences), "ms", runs)
@@ -128,24 +128,4 @@ fn share(part: usize, all: usize) -> f64 {
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
-}
-
-/// The smallest value that so many percent do not exceed.
-fn percentile(values: &[f64], percent: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentile_is_a_value_that_was_measured() {
-        let values: Vec<f64> = (1..=40).map(f64::from).collect();
-        assert!((percentile(&values, 95.0) - 38.0).abs() < 1e-9);
-        assert!((percentile(&[7.0], 95.0) - 7.0).abs() < 1e-9 && percentile(&[], 95.0).abs() < 1e-9);
-    }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use stella_benches::figures::Figure;
+use anyhow::{Result, ensure};
+use stella_benches::figures::{Figure, percentile};
 use stella_core::engine::Event;
 
 use super::{
@@ -22,7 +22,7 @@ const STRIDE: usize = 149;
 
 /// What a budget led to.
 struct Steered {
-    /// Responses in the last rounds, in milliseconds, the shortest first.
+    /// Responses in the last rounds, in milliseconds.
     responses: Vec<f64>,
     outcome: Outcome,
     /// Moves of a knob in all rounds.
@@ -38,9 +38,8 @@ pub(crate) fn figures(policy: &Policy, cases: &[Case]) -> Result<Vec<Figure>> {
         let mut policy = policy.clone();
         policy.options.latency.budget = budget.map(Duration::from_millis);
         let Steered { responses, outcome, moves, missed } = steer(&policy, cases)?;
-        let Some(p95) = responses.get((responses.len() * 95).div_ceil(100).saturating_sub(1)).copied() else {
-            bail!("nothing was answered");
-        };
+        ensure!(!responses.is_empty(), "nothing was answered");
+        let p95 = percentile(&responses, 0.95);
         let mean = responses.iter().sum::<f64>() / responses.len() as f64;
         let cut_ins = 100.0 * outcome.cut_ins(None);
         let name = budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget} ms"));
@@ -76,6 +75,5 @@ fn steer(policy: &Policy, cases: &[Case]) -> Result<Steered> {
             }
         }
     }
-    steered.responses.sort_by(f64::total_cmp);
     Ok(steered)
 }

@@ -35,10 +35,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::{Context, Result};
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use stella_benches::{
-    figures::{Figure, Report},
-    machine::{Machine, load},
-};
+use stella_benches::figures::{Figure, Report};
 use stella_core::engine::Options;
 use stella_providers::{
     moonshine::{Moonshine, MoonshineOptions},
@@ -121,7 +118,7 @@ async fn cases() -> Result<Vec<Case>> {
 }
 
 fn measure(args: &Args, cases: &[Case]) -> Result<()> {
-    let (load_before, when) = (load(), jiff::Timestamp::now().to_string());
+    let report = Report::begin("endpoint", "eot-bench's own, on other turns: a comparison at most");
     let defaults = Policy { options: Options::default(), words: true, score: Scores::Kept };
     let defaults = Point::measure(defaults, cases)?;
     let all = defaults.all();
@@ -149,21 +146,7 @@ fn measure(args: &Args, cases: &[Case]) -> Result<()> {
     }
     println!("\nthe engine under a latency budget, with a model and a voice by script");
     figures.extend(budget::figures(&defaults.policy, cases)?);
-    let report = Report {
-        name: "endpoint",
-        when,
-        machine: Machine::this(),
-        load_before,
-        load_after: load(),
-        peer_values: "eot-bench's own, on other turns: a comparison at most",
-        figures,
-        peers: std::env::var("STELLA_PEERS").ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-    };
-    report.print();
-    match &args.report {
-        Some(path) => report.write(path),
-        None => Ok(()),
-    }
+    report.end(figures, args.report.as_deref())
 }
 
 /// The curve of a method on held-out turns; what it gives there at each of [`BUDGETS`]; and, as eot-bench does it, what

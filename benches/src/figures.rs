@@ -177,5 +177,8 @@ mod tests {
         let values: Vec<f64> = (1..=20).map(f64::from).collect();
         assert_eq!([0.0, 0.5, 0.95, 1.0].map(|share| percentile(&values, share)), [1.0, 10.0, 19.0, 20.0]);
         assert_eq!(percentile(&[], 0.5), 0.0);
+        let values: Vec<f64> = (1..=40).map(f64::from).collect();
+        assert!((percentile(&values, 0.95) - 38.0).abs() < 1e-9);
+        assert!((percentile(&[7.0], 0.95) - 7.0).abs() < 1e-9 && percentile(&[], 0.95).abs() < 1e-9);
     }
 }
