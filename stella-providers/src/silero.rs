@@ -47,7 +47,7 @@ impl Silero {
     /// As [`load`](Self::load).
     pub fn load_on(cache: &Cache, pool: InferencePool) -> Result<Self, ProviderError> {
         let file = cache.model("silero-vad", "silero_vad.onnx");
-        let options = ModelOptions { threads: 1, concurrency: pool.workers() + 1 };
+        let options = ModelOptions { concurrency: pool.workers() + 1, ..ModelOptions::default() };
         let model = Model::load(cache, NAME, file, options)?;
         Ok(Self { model, pool })
     }

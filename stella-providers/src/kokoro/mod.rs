@@ -108,7 +108,7 @@ impl Kokoro {
     /// As [`load`](Self::load).
     pub fn load_on(cache: &Cache, pool: InferencePool, options: KokoroOptions) -> Result<Self, ProviderError> {
         let concurrency = options.concurrency.unwrap_or_else(|| pool.workers().saturating_sub(1)).max(1);
-        let running = ModelOptions { threads: options.threads, concurrency };
+        let running = ModelOptions { threads: options.threads, concurrency, ..ModelOptions::default() };
         let file = cache.model(FOLDER, "kokoro-v1.0.int8.onnx");
         let model = Model::load_with(cache, NAME, file, running, network::DURATIONS.appendix())?;
         let alphabet = Alphabet::read(&cache.model(FOLDER, "vocab.json"))?;

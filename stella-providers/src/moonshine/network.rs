@@ -60,7 +60,7 @@ impl Network {
         vocabulary: &Vocabulary,
         concurrency: usize,
     ) -> Result<Self, ProviderError> {
-        let options = ModelOptions { threads: 1, concurrency };
+        let options = ModelOptions { concurrency, ..ModelOptions::default() };
         let encoder = Model::load(cache, NAME, cache.model(folder, "encoder_model.ort"), options)?;
         let decoder = Model::load(cache, NAME, cache.model(folder, "decoder_model_merged.ort"), options)?;
         let mut names = Vec::with_capacity(4 * LAYERS);
