@@ -2,15 +2,20 @@
 
 The same program speaks with Stella, with the peer, and, to measure the way alone, with itself. One task is given as JSON
 on the standard input, its result comes as JSON on the standard output. Times are those of this process's monotonic clock
-in milliseconds: a sample of the microphone counts as spoken when the frame that ends with it is handed to the SDK (10 ms
-frames, without a queue in between), a sample that is heard counts as heard when its frame comes out of the SDK, plus its
-place in that frame.
+in milliseconds: a sample of the microphone counts as spoken when its frame of 10 ms is due to leave the SDK's queue for
+the encoder, a sample that is heard counts as heard when its frame of 10 ms comes out of the SDK, plus its place in that
+frame.
+
+The SDK is asked for as little as can be, because each of its events is offered to every stream and every pending request
+of the process: with ten people and events every 10 ms, the people would be busier than the agents they measure. So the
+SDK makes the silence of a microphone that says nothing itself, and hands over what is heard five frames at once.
 """
 
 import asyncio
 import contextlib
 import gc
 import json
+import math
 import os
 import resource
 import sys
@@ -24,6 +29,10 @@ FRAME = RATE // 100
 # Root mean square from which 5 ms are audible: -48 dBFS, as everywhere in the benchmarks.
 AUDIBLE = 130.0
 WINDOW = RATE // 200
+# What is said is handed over in such pieces, and so much of it may wait in the SDK.
+PIECE = RATE // 5
+# Frames that are heard come so many at once.
+HEARD_MS = 50
 # The agent's turn is over when it was silent for so long.
 QUIET = 0.5
 ANSWER_BY = 10.0
@@ -38,12 +47,7 @@ def first_audible(samples: np.ndarray) -> float | None:
     return None if loud.size == 0 else float(loud[0]) * WINDOW / RATE
 
 
-def frames(samples: np.ndarray) -> list[rtc.AudioFrame]:
-    assert samples.size % FRAME == 0
-    return [rtc.AudioFrame(part.tobytes(), RATE, 1, FRAME) for part in samples.reshape(-1, FRAME)]
-
-
-def speech(task: dict) -> list[rtc.AudioFrame]:
+def speech(task: dict) -> np.ndarray:
     """Recorded speech that begins and ends within a word, so that its last sample is voiced."""
     with wave.open(task["recording"]) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
@@ -52,17 +56,14 @@ def speech(task: dict) -> list[rtc.AudioFrame]:
     loud = np.clip(samples.astype(np.float32) * task["gain"], -32768, 32767).astype(np.int16)
     ends = loud[:WINDOW], loud[-WINDOW:]
     assert all(first_audible(end) is not None for end in ends), "the recording does not speak where it should"
-    return frames(loud)
+    return loud
 
 
-def ping() -> list[rtc.AudioFrame]:
+def ping() -> np.ndarray:
     """A fifth of a second of sound that is audible from its first sample on."""
     t = np.arange(RATE // 5) / RATE
     voice = sum(np.sin(2 * np.pi * 140 * k * t + 0.5) / k for k in range(1, 9)) / 2
-    return frames((voice * 9_000).astype(np.int16))
-
-
-SILENCE = rtc.AudioFrame(bytes(2 * FRAME), RATE, 1, FRAME)
+    return (voice * 9_000).astype(np.int16)
 
 
 class Person:
@@ -72,11 +73,7 @@ class Person:
         self.number = number
         self.loop = asyncio.get_running_loop()
         self.room = rtc.Room()
-        self.source = rtc.AudioSource(RATE, 1, queue_size_ms=0)
-        self.saying: list[rtc.AudioFrame] = []
-        self.said = 0
-        self.spoken: asyncio.Future[tuple[float, float]] | None = None
-        self.began = 0.0
+        self.source = rtc.AudioSource(RATE, 1, queue_size_ms=1000 * PIECE // RATE)
         self.listening_for: tuple[float, asyncio.Future[float]] | None = None
         self.last_audible = 0.0
         self.hears = asyncio.Event()
@@ -93,44 +90,33 @@ class Person:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self.source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self.room.local_participant.publish_track(track, options)
-        self.tasks.append(asyncio.create_task(self.microphone()))
 
     def subscribed(self, track, _publication, _participant) -> None:
         if track.kind == rtc.TrackKind.KIND_AUDIO and not self.hears.is_set():
             self.hears.set()
             self.tasks.append(asyncio.create_task(self.ear(track)))
 
-    async def microphone(self) -> None:
-        # Each starts elsewhere within 10 ms, so that not all are due at once.
-        due = self.loop.time() + self.number * 0.001
-        while True:
-            due += 0.01
-            now = self.loop.time()
-            if due > now:
-                await asyncio.sleep(due - now)
-            if self.said == len(self.saying):
-                await self.source.capture_frame(SILENCE)
-                continue
-            at = self.loop.time()
-            if self.said == 0:
-                self.began = at
-            frame = self.saying[self.said]
-            self.said += 1
-            await self.source.capture_frame(frame)
-            if self.said == len(self.saying) and self.spoken:
-                self.spoken.set_result((self.began, at))
-                self.spoken = None
+    async def say(self, what: np.ndarray) -> tuple[float, float]:
+        """When the frames with the first and with the last sample left.
 
-    async def say(self, what: list[rtc.AudioFrame]) -> tuple[float, float]:
-        """When the frame with the first and the frame with the last sample were handed over."""
-        self.spoken = self.loop.create_future()
-        self.saying, self.said = what, 0
-        return await self.spoken
+        A piece is taken as soon as no more than one piece waits: at that moment all before that one have left. The
+        earliest such moment, as seen from the first piece, is the clock the frames leave by; the others were told late.
+        """
+        assert what.size % FRAME == 0
+        # Silence behind it, so that two pieces tell the time at least, and nothing is missing right after the last word.
+        samples = np.concatenate([what, np.zeros(-what.size % PIECE + 2 * PIECE, dtype=np.int16)])
+        first = math.inf
+        for number, piece in enumerate(samples.reshape(-1, PIECE)):
+            await self.source.capture_frame(rtc.AudioFrame(piece.tobytes(), RATE, 1, PIECE))
+            if number > 0:
+                first = min(first, self.loop.time() - (number * PIECE - FRAME) / RATE)
+        return first, first + (what.size - FRAME) / RATE
 
     async def ear(self, track: rtc.Track) -> None:
-        async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1):
-            now = self.loop.time()
+        async for event in rtc.AudioStream(track, sample_rate=RATE, num_channels=1, frame_size_ms=HEARD_MS):
             samples = np.frombuffer(event.frame.data, dtype=np.int16)
+            # When the first of its 10 ms came.
+            now = self.loop.time() - (samples.size - FRAME) / RATE
             # The peak is looked at first because that costs little.
             if samples.max() <= AUDIBLE or (into := first_audible(samples)) is None:
                 continue
@@ -167,7 +153,7 @@ async def until(moment: float) -> None:
     await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
 
 
-async def turns_of(person: Person, task: dict, clip: list, start: float, result: dict) -> None:
+async def turns_of(person: Person, task: dict, clip: np.ndarray, start: float, result: dict) -> None:
     """Asks again and again. The first turn only warms up."""
     slot, count = task["slot_ms"] / 1000, task["calls"]
     for number in range(task["turns"] + 1):
