@@ -53,7 +53,7 @@ use self::{
 };
 
 /// Lengths of `wait_unsure` along the engine's own curve, in milliseconds.
-const CURVE: [u64; 8] = [400, 600, 800, 1_000, 1_200, 1_400, 1_600, 2_000];
+const CURVE: [u64; 9] = [400, 600, 800, 1_000, 1_200, 1_400, 1_500, 1_700, 2_000];
 /// Shares of pauses at which a turn may be cut short, in quarters of a percent, for which settings are picked.
 const NOMINAL: std::ops::RangeInclusive<u32> = 4..=120;
 /// Shares at which the curves are read.
