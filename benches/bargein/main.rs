@@ -73,7 +73,7 @@ struct Args {
     /// Rooms at the same time for interruptions, and for what is none
     #[arg(long, value_name = "N", num_args = 2, default_values_t = [2, 3])]
     rooms: Vec<usize>,
-    /// Print what became of each sound
+    /// Print what became of each sound, not only of those that were taken wrongly
     #[arg(long)]
     each: bool,
     #[command(flatten)]
@@ -123,6 +123,8 @@ async fn run(args: &Args) -> Result<()> {
     let beside: Vec<_> = plays.into_iter().flat_map(|play| play.disturbances).collect();
     if args.each {
         summary::each(&over, &beside, &resumptions);
+    } else {
+        summary::wrong(&over, &beside);
     }
     report.end(summary::figures(&over, &beside, &resumptions), args.report.as_deref())
 }

@@ -97,16 +97,8 @@ pub(crate) fn figures(over: &[Interruption], beside: &[Disturbance], resumptions
 
 /// Prints what became of each sound.
 pub(crate) fn each(over: &[Interruption], beside: &[Disturbance], resumptions: &[Resumption]) {
-    for i in over {
-        let silence = i.silence.map_or("-".into(), |s| format!("{:.0} ms", milliseconds(s)));
-        let fate = if i.committed { "committed" } else { "MISSED" };
-        println!("{:<44} {silence:>8}  {fate:<10} {:?}", i.sound, i.heard);
-    }
-    for d in beside {
-        let silence = d.silence.as_ref().map_or("-".into(), |s| format!("{:.0} ms", ms(s.len())));
-        let fate = if d.interrupted { "STOPPED" } else { "went on" };
-        println!("{:<44} {silence:>8}  {fate:<10} {:?}", d.sound, d.heard);
-    }
+    over.iter().for_each(interruption);
+    beside.iter().for_each(disturbance);
     for r in resumptions {
         let jump = r.jump.map_or("?".into(), |jump| format!("{jump:+.0} ms"));
         let d = &r.differences;
@@ -120,6 +112,24 @@ pub(crate) fn each(over: &[Interruption], beside: &[Disturbance], resumptions: &
             if r.doubled { "  the cut word twice" } else { "" }
         );
     }
+}
+
+/// Prints the interruptions that were missed and the other sounds that stopped the agent, with the words understood.
+pub(crate) fn wrong(over: &[Interruption], beside: &[Disturbance]) {
+    over.iter().filter(|i| !i.committed).for_each(interruption);
+    beside.iter().filter(|d| d.interrupted).for_each(disturbance);
+}
+
+fn interruption(i: &Interruption) {
+    let silence = i.silence.map_or("-".into(), |s| format!("{:.0} ms", milliseconds(s)));
+    let fate = if i.committed { "committed" } else { "MISSED" };
+    println!("{:<44} {silence:>8}  {fate:<10} {:?}", i.sound, i.heard);
+}
+
+fn disturbance(d: &Disturbance) {
+    let silence = d.silence.as_ref().map_or("-".into(), |s| format!("{:.0} ms", ms(s.len())));
+    let fate = if d.interrupted { "STOPPED" } else { "went on" };
+    println!("{:<44} {silence:>8}  {fate:<10} {:?}", d.sound, d.heard);
 }
 
 fn share(part: usize, all: usize) -> f64 {

@@ -22,6 +22,7 @@ pub(crate) struct Progress {
     what: String,
     total: u64,
     bar: Option<ProgressBar>,
+    start: Instant,
     last_line: Instant,
 }
 
@@ -46,7 +47,8 @@ impl Progress {
         if bar.is_none() {
             line(format!("  {what} ..."));
         }
-        Self { what, total, bar, last_line: Instant::now() }
+        let start = Instant::now();
+        Self { what, total, bar, start, last_line: start }
     }
 
     /// Tells how far the work is, in bytes (0 when unknown).
@@ -60,7 +62,7 @@ impl Progress {
             if self.total > 0 {
                 line(format!("  {} ... {} of {}", self.what, bytes(done), bytes(self.total)));
             } else {
-                line(format!("  {} ... still running", self.what));
+                line(format!("  {} ... {}", self.what, seconds(self.start.elapsed())));
             }
         }
     }
