@@ -167,8 +167,10 @@ fn the_application_ends_the_turn() {
 
 #[test]
 fn what_the_application_clears_is_not_answered() {
+    let mut options = Options::default();
+    options.endpointing.wait_unsure = Duration::from_millis(1_600);
     insta::assert_snapshot!(run(
-        Options::default(),
+        options,
         "
         0.000 voice
         1.200 silence
