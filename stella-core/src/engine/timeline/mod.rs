@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{
     Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait,
 };
 use crate::{
-    id::{GenerationId, ReplyId, SegmentId},
+    id::{GenerationId, ReplyId, SegmentId, UtteranceId},
     time::Timestamp,
 };
 
@@ -41,7 +41,7 @@ pub struct Row {
 }
 
 /// Tells a recording. What only repeats something else is left out: ticks, parts of audio and text after the first,
-/// playout positions. [`table`] sets it for reading.
+/// playout positions, and of words that are not final yet those that were told before. [`table`] sets it for reading.
 #[must_use]
 pub fn timeline(records: &[Record]) -> Vec<Row> {
     let mut teller = Teller::default();
@@ -62,12 +62,24 @@ struct Teller {
     begun: BTreeSet<(char, u64)>,
     /// The reply whose words were told last.
     speaking: Option<ReplyId>,
+    /// What was understood of each utterance so far.
+    understood: BTreeMap<UtteranceId, String>,
 }
 
 impl Teller {
     /// Whether this is the first part of a generation or a segment.
     fn first(&mut self, kind: char, id: u64) -> bool {
         self.begun.insert((kind, id))
+    }
+
+    /// The words from the first one that was not understood so before; `None` if there is no such word.
+    fn news(&mut self, utterance: UtteranceId, text: &str) -> Option<String> {
+        let before = self.understood.insert(utterance, text.to_owned()).unwrap_or_default();
+        let known =
+            text.split_whitespace().zip(before.split_whitespace()).take_while(|(a, b)| sounds_like(a, b)).count();
+        let news: Vec<_> = text.split_whitespace().skip(known).collect();
+        let ahead = if known == 0 { "" } else { "… " };
+        (!news.is_empty()).then(|| format!("{ahead}{}", news.join(" ")))
     }
 
     fn input(&mut self, input: &Input) -> Option<(Lane, String)> {
@@ -126,8 +138,10 @@ impl Teller {
         let agent = |text: String| Some((Lane::Agent, text));
         let engine = |text: String| Some((Lane::Engine, text));
         match event {
-            Event::UserTranscript { utterance, text, is_final, .. } => {
-                user(if *is_final { format!("{utterance}: “{text}”") } else { format!("{utterance}: {text} …") })
+            Event::UserTranscript { utterance, text, is_final: true, .. } => user(format!("{utterance}: “{text}”")),
+            Event::UserTranscript { utterance, text, .. } => {
+                let news = self.news(*utterance, text)?;
+                user(format!("{utterance}: {news} …"))
             }
             Event::Discarded { source, text, reason } => {
                 let what = match source {
@@ -192,6 +206,13 @@ impl Teller {
             _ => None,
         }
     }
+}
+
+/// Whether two words differ at most in case and punctuation.
+fn sounds_like(one: &str, other: &str) -> bool {
+    let letters =
+        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    letters(one) == letters(other)
 }
 
 fn command_text(command: &Command) -> Option<String> {
