@@ -166,6 +166,30 @@ fn the_application_ends_the_turn() {
 }
 
 #[test]
+fn what_the_application_commits_is_answered_even_if_it_sounds_like_listening() {
+    let trace = run(
+        mode(EndpointingMode::Manual),
+        "
+        0.000 say One two three four five six.
+        0.050 audio 144000
+        0.060 synthesized
+        0.500 playout 9600
+        0.600 voice
+        1.000 silence
+        1.050 final Yes.
+        1.100 commit
+    ",
+    );
+    assert!(trace.contains("committed t") && trace.contains(": Yes."), "{trace}");
+}
+
+#[test]
+fn a_text_without_a_word_is_no_turn() {
+    let trace = run(Options::default(), "0.000 voice\n1.000 silence\n1.050 final ...\n1.060 score 0.9");
+    assert!(trace.contains("as Noise") && !trace.contains("committed"), "{trace}");
+}
+
+#[test]
 fn what_the_application_clears_is_not_answered() {
     let mut options = Options::default();
     options.endpointing.wait_unsure = Duration::from_millis(1_600);

@@ -612,9 +612,9 @@ fn case_16_the_echo_of_the_agent_is_no_interruption() {
         1.100 voice
         1.200 held 26400
         1.400 interim one two three
-        1.500 silence
-        1.550 final one two three
-        2.000 playout 36000
+        1.900 silence
+        1.950 final one two three
+        2.400 playout 36000
     "
     ));
 }

@@ -102,7 +102,7 @@ impl SessionHandle {
         self.input(Input::CommitTurn).await
     }
 
-    /// Forgets what the user has said and typed and was not answered yet.
+    /// Forgets what the user has said and typed since the last committed turn.
     ///
     /// # Errors
     /// [`Ended`].

@@ -32,7 +32,9 @@ impl Engine {
             Input::Scored { score, probability } => self.scored(score, probability),
             Input::TurnEnded { utterance } => self.recogniser_ended(utterance),
             Input::Language { speaker, language } => {
-                if let Some(index) = self.speaker(speaker) {
+                // It may be known only after the speaker has left, and does not bring them back.
+                let known = self.speakers.iter().position(|s| s.id == speaker);
+                if let Some(index) = known.or_else(|| self.speaker(speaker)) {
                     self.language(index, language);
                 }
             }
@@ -42,7 +44,7 @@ impl Engine {
             Input::Joined { speaker } => {
                 self.speaker(speaker);
             }
-            Input::Link { speaker } => self.linked = speaker,
+            Input::Link { speaker } => self.link(speaker),
             Input::Typed { speaker, message, text, policy } => self.typed(speaker, message, text, policy),
             Input::Reviewed { turn, review } => self.reviewed(turn, review),
             Input::Say { text, options } => self.say(text, options),

@@ -10,6 +10,7 @@ use super::{
     options::{Interruptibility, Others},
     overlap::{Due, Judging, Overlap},
     reply::Reply,
+    step::Step,
     turn::{Moments, text},
 };
 use crate::{
@@ -288,7 +289,7 @@ impl Engine {
     /// Decides where the words of a finished utterance belong.
     fn file(&mut self, spoken: &Utterance, part: Part, moments: Moments) {
         let utterance = spoken.id;
-        if part.text.is_empty() {
+        if words(&part.text).next().is_none() {
             self.drop_speculation_on(utterance);
             self.resume(utterance);
             return self.discard(part, DiscardReason::Noise);
@@ -305,9 +306,15 @@ impl Engine {
             };
         }
         let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
+        // What the application commits is meant, whatever it sounds like.
+        let verdict = if moments.wait == Wait::Manual {
+            Verdict::Interruption
+        } else {
+            self.verdict(spoken, moments.last_voiced.since(spoken.since), true)
+        };
         if overlaps && self.config.interruption.enabled {
             let answers = self.is_answerable();
-            match self.verdict(spoken, moments.last_voiced.since(spoken.since), true) {
+            match verdict {
                 Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
                     self.resume(utterance);
@@ -321,15 +328,21 @@ impl Engine {
                 Verdict::Interruption | Verdict::Unsure if self.warm_until().is_some() => self.resume(utterance),
                 Verdict::Interruption | Verdict::Unsure => self.cut_off(Some(utterance)),
             }
+        } else if verdict == Verdict::Echo {
+            self.drop_speculation_on(utterance);
+            return self.discard(part, DiscardReason::Backchannel);
         }
         self.collect(part, moments);
         self.adopt_speculation(utterance, moments);
     }
 
-    /// Whether a short word is an answer to the reply on the floor: it has come to its end.
+    /// Whether a short word is an answer to the reply on the floor: it has come to its end, and no tool is at work.
     fn is_answerable(&self) -> bool {
         let boundary = self.samples(self.config.interruption.answer_boundary);
-        self.floor.reply().is_some_and(|reply| reply.speech.is_heard() && reply.speech.ends_within(boundary))
+        let ends = |reply: &Reply| {
+            matches!(reply.step, Step::Done) && reply.speech.is_heard() && reply.speech.ends_within(boundary)
+        };
+        self.floor.reply().is_some_and(ends)
     }
 
     /// Until when a pause is no end of the turn: what was said so far would not be one, but may be its beginning.
@@ -477,7 +490,7 @@ impl Engine {
     }
 
     fn verdict(&self, spoken: &Utterance, voiced: Duration, is_final: bool) -> Verdict {
-        let agent_text = self.floor.reply().map(|reply| reply.speech.split(None).0).unwrap_or_default();
+        let agent_text = self.heard_over(spoken);
         let (text, confidence) = (spoken.text.trim(), spoken.confidence);
         match self.judge.judge(Overlapping { text, voiced, is_final, confidence, agent_text: &agent_text }) {
             // Nobody shows that they listen to what they have not heard yet: the word belongs to their own turn.
@@ -489,6 +502,29 @@ impl Engine {
                 }
             }
             verdict => verdict,
+        }
+    }
+
+    /// What the agent was heard saying since this speech began, with all of the replies it was said in.
+    fn heard_over(&self, spoken: &Utterance) -> String {
+        let ended = self.heard_before.as_ref().filter(|(until, _)| spoken.since <= *until);
+        let now = self.floor.reply().map(|reply| reply.speech.split(None).0);
+        ended.map(|(_, text)| text.clone()).into_iter().chain(now).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Keeps what a reply that ends was heard saying, for whoever still speaks over it: its echo outlasts it.
+    pub(super) fn keep_heard(&mut self, heard: &str) {
+        let overlaps = self.speakers.iter().any(|s| s.listener.utterance().is_some());
+        if overlaps && !heard.is_empty() {
+            self.heard_before = Some((self.now, heard.to_owned()));
+        }
+    }
+
+    /// Nobody speaks any more who has spoken over a reply that has ended.
+    pub(super) fn forget_heard(&mut self) {
+        let Some((until, _)) = self.heard_before else { return };
+        if !self.speakers.iter().filter_map(|s| s.listener.utterance()).any(|u| u.since <= until) {
+            self.heard_before = None;
         }
     }
 

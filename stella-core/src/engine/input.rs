@@ -205,7 +205,7 @@ pub enum Input {
     /// spoken turns in [`EndpointingMode::Manual`](super::EndpointingMode::Manual). A voice that is on is heard up to
     /// now; its rest is not heard.
     CommitTurn,
-    /// Everything said and typed that is not answered yet is to be forgotten. A voice that is on is not heard until it
+    /// Everything said and typed since the last committed turn is to be forgotten; that turn is answered. A voice that is on is not heard until it
     /// has paused.
     ClearTurn,
     /// Instructions or tools change, from the next generation on.

@@ -28,6 +28,14 @@ impl Engine {
         self.linked.is_none_or(|linked| linked == speaker)
     }
 
+    /// From now on this speaker drives the turn, or everybody if there is none.
+    pub(super) fn link(&mut self, speaker: Option<SpeakerId>) {
+        self.linked = speaker;
+        if let Some(here) = self.speakers.iter().find(|s| s.present && self.drives(s.id)).map(|s| s.id) {
+            self.somebody_here(here);
+        }
+    }
+
     /// Nothing is begun while nobody is here to hear it.
     pub(super) fn waits_for_somebody(&self) -> bool {
         self.presence != Presence::Here && self.config.conversation.on_leave == OnLeave::Hold

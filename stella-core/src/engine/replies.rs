@@ -2,6 +2,7 @@
 
 use super::{
     Command, Engine, Event, ReplyEnd, Stage, TurnOutcome,
+    judge::words,
     ledger::Cut,
     overlap::Overlap,
     reply::{Purpose, Reply},
@@ -118,7 +119,7 @@ impl Engine {
         reply.speech.flush(round);
         if reply.ledger.has_calls(round) {
             reply.step = Step::Tools { since: now };
-        } else if round == 0 && reply.speech.text(0).trim().is_empty() {
+        } else if round == 0 && words(&reply.speech.text(0)).next().is_none() {
             self.generation_failed(generation, true, "the model said nothing".into());
         } else {
             reply.step = Step::Done;
@@ -164,11 +165,11 @@ impl Engine {
         let now = self.now;
         // What changes something outside waits until the reply is certain, and nobody speaks over it.
         let reckless = faulty!(self, ActsOnSpeculation);
-        let held = self.floor.is_held();
+        let spoken_over = self.floor.is_held() || matches!(self.overlap, Overlap::Listening { .. });
         loop {
             let Some(reply) = self.floor.reply_mut() else { return };
             let speculative = reply.is_speculative();
-            let harmless_only = (speculative && !reckless) || held;
+            let harmless_only = (speculative && !reckless) || spoken_over;
             let Some((call, request)) = reply.ledger.start(now, harmless_only) else { break };
             if !speculative && reply.ledger.has_effects() {
                 self.record_turn();
@@ -307,6 +308,7 @@ impl Engine {
             }
         }
         let (heard, unheard) = reply.split();
+        self.keep_heard(&heard);
         self.event(Event::ReplyEnded { reply: reply.id, end, heard, unheard, usage: reply.usage });
         if let Turn::Answering { turn, .. } = self.turn
             && reply.turn().is_some_and(|answered| answered.id == turn)
