@@ -28,7 +28,7 @@ impl Engine {
         let replies = (&self.floor, &self.waiting, &self.detached, self.agent_state);
         let rest = (&self.closing, &self.corrections, &self.tools, &self.instructions, self.last_activity);
         let steered = (&self.controller, self.presence, self.linked, self.failed_in_row, self.first_heard);
-        let _ = write!(text, "{speech:?}{replies:?}{rest:?}{steered:?}{:?}", self.heard_before);
+        let _ = write!(text, "{speech:?}{replies:?}{rest:?}{steered:?}");
         canonical(&text, self.now.as_millis())
     }
 }

@@ -505,26 +505,16 @@ impl Engine {
         }
     }
 
-    /// What the agent was heard saying since this speech began, with all of the replies it was said in.
+    /// What the agent was heard saying while this was said.
     fn heard_over(&self, spoken: &Utterance) -> String {
-        let ended = self.heard_before.as_ref().filter(|(until, _)| spoken.since <= *until);
-        let now = self.floor.reply().map(|reply| reply.speech.split(None).0);
-        ended.map(|(_, text)| text.clone()).into_iter().chain(now).collect::<Vec<_>>().join(" ")
+        let now = self.floor.reply().map(|reply| reply.speech.split(None).0).unwrap_or_default();
+        format!("{} {now}", spoken.outlasted)
     }
 
-    /// Keeps what a reply that ends was heard saying, for whoever still speaks over it: its echo outlasts it.
+    /// A reply ends: the echo of what was heard of it outlasts it.
     pub(super) fn keep_heard(&mut self, heard: &str) {
-        let overlaps = self.speakers.iter().any(|s| s.listener.utterance().is_some());
-        if overlaps && !heard.is_empty() {
-            self.heard_before = Some((self.now, heard.to_owned()));
-        }
-    }
-
-    /// Nobody speaks any more who has spoken over a reply that has ended.
-    pub(super) fn forget_heard(&mut self) {
-        let Some((until, _)) = self.heard_before else { return };
-        if !self.speakers.iter().filter_map(|s| s.listener.utterance()).any(|u| u.since <= until) {
-            self.heard_before = None;
+        for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
+            heard.clone_into(&mut utterance.outlasted);
         }
     }
 

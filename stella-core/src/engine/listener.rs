@@ -63,6 +63,8 @@ pub(super) struct Utterance {
     pub(super) ended: bool,
     /// Whether it began before the reply on the floor could be understood.
     pub(super) early: bool,
+    /// What was heard of the reply that ended last while it was open.
+    pub(super) outlasted: String,
     pub(super) limit: Limit,
 }
 
@@ -117,6 +119,7 @@ impl Utterance {
             confidence: None,
             weighed: false,
             early: false,
+            outlasted: String::new(),
             ended: false,
             limit: Limit::Within,
         }

@@ -154,8 +154,6 @@ pub struct Engine {
     presence: Presence,
     /// Whose speech drives the turn; `None` for everybody's.
     linked: Option<SpeakerId>,
-    /// What was heard of replies that ended while somebody spoke, and until when.
-    heard_before: Option<(Timestamp, String)>,
     /// Replies in a row that failed for good.
     failed_in_row: u32,
     controller: Controller,
@@ -234,7 +232,6 @@ impl Engine {
             closing: Closing::Open,
             presence: Presence::default(),
             linked: None,
-            heard_before: None,
             failed_in_row: 0,
             controller: Controller::default(),
             waiting: VecDeque::new(),
@@ -363,7 +360,6 @@ impl Engine {
             self.advance();
         }
         self.next_overlap();
-        self.forget_heard();
         self.trim_history();
         self.advance_closing(false);
         self.tell_states();
