@@ -33,8 +33,7 @@ impl Engine {
             Input::TurnEnded { utterance } => self.recogniser_ended(utterance),
             Input::Language { speaker, language } => {
                 // It may be known only after the speaker has left, and does not bring them back.
-                let known = self.speakers.iter().position(|s| s.id == speaker);
-                if let Some(index) = known.or_else(|| self.speaker(speaker)) {
+                if let Some(index) = self.known(speaker).or_else(|| self.speaker(speaker)) {
                     self.language(index, language);
                 }
             }

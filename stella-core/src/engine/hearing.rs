@@ -25,8 +25,9 @@ pub(super) const MAX_SPEAKERS: usize = 64;
 pub(super) const MAX_CORRECTIONS: usize = 8;
 
 impl Engine {
+    /// The speaker, who is here, known before or not; `None` if there are too many.
     pub(super) fn speaker(&mut self, id: SpeakerId) -> Option<usize> {
-        if let Some(index) = self.speakers.iter().position(|speaker| speaker.id == id) {
+        if let Some(index) = self.known(id) {
             self.speakers[index].present = true;
             self.somebody_here(id);
             return Some(index);
@@ -42,6 +43,11 @@ impl Engine {
         self.speakers.push(Speaker::new(id));
         self.somebody_here(id);
         Some(self.speakers.len() - 1)
+    }
+
+    /// A speaker of whom something is known, whether here or not.
+    pub(super) fn known(&self, id: SpeakerId) -> Option<usize> {
+        self.speakers.iter().position(|speaker| speaker.id == id)
     }
 
     pub(super) fn voice_started(&mut self, speaker: SpeakerId, since: Timestamp) {
@@ -73,7 +79,7 @@ impl Engine {
     }
 
     pub(super) fn voice_ended(&mut self, speaker: SpeakerId, last_voiced: Timestamp) {
-        let Some(index) = self.speakers.iter().position(|s| s.id == speaker) else { return };
+        let Some(index) = self.known(speaker) else { return };
         let mut utterance = match self.speakers[index].listener.take() {
             Listener::Speaking(utterance) => utterance,
             other => {
@@ -221,7 +227,7 @@ impl Engine {
     /// The speaker is gone: what they said is complete.
     pub(super) fn left(&mut self, speaker: SpeakerId) {
         self.voice_ended(speaker, self.now);
-        if let Some(index) = self.speakers.iter().position(|s| s.id == speaker) {
+        if let Some(index) = self.known(speaker) {
             self.speakers[index].present = false;
             self.end_pause(index, Wait::Left);
             self.somebody_left(speaker);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     AgentState, Command, DiscardReason, Event, Input, Knob, Output, Record, Recorded, ReplyEnd, Review, Source,
-    Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait,
+    Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait, judge::words,
 };
 use crate::{
     id::{GenerationId, ReplyId, SegmentId, UtteranceId},
@@ -75,8 +75,9 @@ impl Teller {
     /// The words from the first one that was not understood so before; `None` if there is no such word.
     fn news(&mut self, utterance: UtteranceId, text: &str) -> Option<String> {
         let before = self.understood.insert(utterance, text.to_owned()).unwrap_or_default();
-        let known =
-            text.split_whitespace().zip(before.split_whitespace()).take_while(|(a, b)| sounds_like(a, b)).count();
+        // Case and punctuation are no news.
+        let alike = |(now, then): &(&str, &str)| words(now).eq(words(then));
+        let known = text.split_whitespace().zip(before.split_whitespace()).take_while(alike).count();
         let news: Vec<_> = text.split_whitespace().skip(known).collect();
         let ahead = if known == 0 { "" } else { "… " };
         (!news.is_empty()).then(|| format!("{ahead}{}", news.join(" ")))
@@ -206,13 +207,6 @@ impl Teller {
             _ => None,
         }
     }
-}
-
-/// Whether two words differ at most in case and punctuation.
-fn sounds_like(one: &str, other: &str) -> bool {
-    let letters =
-        |word: &str| word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    letters(one) == letters(other)
 }
 
 fn command_text(command: &Command) -> Option<String> {
