@@ -51,7 +51,7 @@ impl SmartTurn {
     /// As [`load`](Self::load).
     pub fn load_on(cache: &Cache, pool: InferencePool) -> Result<Self, ProviderError> {
         let file = cache.model("smart-turn", "smart-turn-v3.2-cpu.onnx");
-        // Its weights use all eight bits: with products that saturate, half of its scores are another model's.
+        // Its weights use all eight bits: with products that saturate, its scores are another model's.
         let options = ModelOptions { concurrency: pool.workers(), precise: true, ..ModelOptions::default() };
         let model = Model::load(cache, NAME, file, options)?;
         Ok(Self { model, features: Arc::new(Features::new()), pool })
