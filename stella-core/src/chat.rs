@@ -27,7 +27,8 @@ pub struct Message {
     /// Whether the agent was cut off after `text`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
-    /// The words that were written but not heard, if it was cut off. Not shown to the model by default.
+    /// The words that were written but not heard, because it was cut off or a model failed. Not shown to the model by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unheard: Option<String>,
 }
@@ -131,25 +132,16 @@ impl ChatContext {
         self.items.is_empty()
     }
 
-    /// Length of all texts, in bytes.
+    /// Length of all texts, in characters.
     #[must_use]
     pub fn characters(&self) -> usize {
+        let length = |text: &str| text.chars().count();
         let length = |item: &ChatItem| match item {
-            ChatItem::Message(message) => message.text.len(),
-            ChatItem::ToolCall(call) => call.name.len() + call.arguments.len(),
-            ChatItem::ToolOutput(output) => output.output.len(),
+            ChatItem::Message(message) => length(&message.text),
+            ChatItem::ToolCall(call) => length(&call.name) + length(&call.arguments),
+            ChatItem::ToolOutput(output) => length(&output.output),
         };
         self.iter().map(length).sum()
-    }
-
-    /// The words of the agent's last message that were not heard, if it was cut off.
-    #[must_use]
-    pub fn unheard(&self) -> Option<&str> {
-        let last = self.iter().rev().find_map(|item| match item {
-            ChatItem::Message(message) if message.role == Role::Assistant => Some(message),
-            _ => None,
-        });
-        last.filter(|message| message.interrupted)?.unheard.as_deref()
     }
 
     /// Drops the oldest items until at most `max` are left, and with them tool outputs whose call is dropped.

@@ -104,7 +104,7 @@ impl Engine {
             Input::SynthesisFailed { segment, retryable, error } => self.synthesis_failed(segment, retryable, error),
             Input::Playout { reply, position } => self.playout(reply, position),
             Input::Held { reply, position } => self.held(reply, position),
-            Input::AddHistory { item } => self.history.push(item),
+            Input::AddHistory { item } => self.restore(item),
             Input::UpdateAgent { instructions, tools } => {
                 if let Some(instructions) = instructions {
                     self.instructions = instructions;
@@ -152,6 +152,16 @@ impl Engine {
         self.waiting.insert(index.unwrap_or(self.waiting.len()), Box::new(reply));
     }
 
+    /// Takes an item of an earlier conversation.
+    fn restore(&mut self, item: ChatItem) {
+        if let ChatItem::Message(message) = &item
+            && message.role == Role::Assistant
+        {
+            self.unheard.clone_from(&message.unheard);
+        }
+        self.history.push(item);
+    }
+
     fn interrupt(&mut self, force: bool) {
         let stops = |reply: &Reply| !reply.is_speculative() && (reply.options.interruptible || force);
         if !self.floor.reply().is_some_and(stops) {
@@ -178,7 +188,10 @@ impl Engine {
         let by = self.now + within;
         self.drop_speculation();
         self.overlap = Overlap::None;
-        self.waiting.clear();
+        if !self.waiting.is_empty() {
+            let dropped = std::mem::take(&mut self.waiting).len();
+            self.fail(Stage::Limit, format!("the conversation is ending: {dropped} waiting replies are not begun"));
+        }
         if let Some(reply) = self.floor.take() {
             self.end_reply(*reply, ReplyEnd::Interrupted);
         }

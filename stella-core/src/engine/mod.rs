@@ -146,6 +146,8 @@ pub struct Engine {
     tools: BTreeMap<String, ToolPolicy>,
     /// What was said and heard.
     history: ChatContext,
+    /// What was written of the last reply, but not heard.
+    unheard: Option<String>,
     speakers: Vec<Speaker>,
     turn: Turn,
     floor: Floor,
@@ -225,6 +227,7 @@ impl Engine {
             instructions: String::new(),
             tools: BTreeMap::new(),
             history: ChatContext::new(),
+            unheard: None,
             speakers: Vec::new(),
             turn: Turn::Collecting(Collected::default()),
             floor: Floor::Idle,

@@ -60,7 +60,7 @@ impl Engine {
         reply.step = Step::Requested { generation, by };
         reply.stamps.requested.get_or_insert(now);
         let tools = reply.round < self.config.conversation.max_tool_rounds && !self.tools.is_empty();
-        let unheard = self.config.conversation.show_unheard;
+        let unheard = self.unheard.as_deref().filter(|_| self.config.conversation.show_unheard);
         let chat = reply.context(&self.instructions, &self.history, unheard);
         self.command(Command::Generate { generation, chat, tools });
     }
@@ -84,6 +84,7 @@ impl Engine {
         }
         reply.stamps.first_token.get_or_insert(now);
         reply.length += text.chars().count();
+        reply.worded |= words(text).next().is_some();
         reply.speech.push(reply.round, text, &options);
         let too_long = reply.length > MAX_REPLY;
         if too_long {
@@ -112,6 +113,8 @@ impl Engine {
 
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
         let now = self.now;
+        // A tool may have asked for words of its own.
+        let spoken_for = !self.waiting.is_empty();
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
         reply.usage = reply.usage.plus(spent);
@@ -119,7 +122,7 @@ impl Engine {
         reply.speech.flush(round);
         if reply.ledger.has_calls(round) {
             reply.step = Step::Tools { since: now };
-        } else if round == 0 && words(&reply.speech.text(0)).next().is_none() {
+        } else if !reply.worded && !(round > 0 && spoken_for) {
             self.generation_failed(generation, true, "the model said nothing".into());
         } else {
             reply.step = Step::Done;
@@ -252,9 +255,9 @@ impl Engine {
     fn abandon(&mut self, reply: &mut Reply) {
         if let Some(generation) = reply.step.generation().filter(|_| !faulty!(self, LeavesGenerationsOpen)) {
             self.command(Command::CancelGeneration { generation });
-            let unheard = self.config.conversation.show_unheard;
+            let unheard = self.unheard.as_deref().filter(|_| self.config.conversation.show_unheard);
             let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
-            reply.usage = reply.usage.plus(estimate(prompt, reply.speech.text(reply.round).len()));
+            reply.usage = reply.usage.plus(estimate(prompt, reply.speech.text(reply.round).chars().count()));
         }
         if let Some((segment, _)) = reply.speech.open() {
             self.command(Command::CancelSynthesis { segment });
@@ -300,9 +303,10 @@ impl Engine {
             if let Some(item) = reply.take_turn_record() {
                 self.remember(item);
             }
-            for item in reply.record(end == ReplyEnd::Interrupted) {
+            for item in reply.record() {
                 self.remember(item);
             }
+            self.unheard = Some(reply.split().1).filter(|text| !text.is_empty());
             if faulty!(self, RemembersUnheardWords) {
                 self.remember(ChatItem::message(Role::Assistant, reply.split().1));
             }

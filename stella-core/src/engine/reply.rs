@@ -31,6 +31,8 @@ pub(super) struct Reply {
     pub(super) failures: u32,
     /// Characters of text so far.
     pub(super) length: usize,
+    /// Whether the model has written a word.
+    pub(super) worded: bool,
     pub(super) speech: Speech,
     pub(super) ledger: Ledger,
     pub(super) usage: TokenUsage,
@@ -95,6 +97,7 @@ impl Reply {
             round: 0,
             failures: 0,
             length: 0,
+            worded: false,
             speech: Speech::new(&config.speech),
             ledger: Ledger::default(),
             usage: TokenUsage::default(),
@@ -128,7 +131,7 @@ impl Reply {
     }
 
     /// What the model is shown for the next generation.
-    pub(super) fn context(&self, instructions: &str, history: &ChatContext, unheard: bool) -> ChatContext {
+    pub(super) fn context(&self, instructions: &str, history: &ChatContext, unheard: Option<&str>) -> ChatContext {
         let mut chat = ChatContext::new();
         if !instructions.is_empty() {
             chat.push(ChatItem::message(Role::System, instructions));
@@ -136,8 +139,8 @@ impl Reply {
         for item in history.shared() {
             chat.push(item.clone());
         }
-        if let Some(words) = history.unheard().filter(|_| unheard) {
-            let note = format!("Your last reply was interrupted. The user did not hear the rest of it: {words}");
+        if let Some(words) = unheard {
+            let note = format!("Your last reply was cut off. The user did not hear these words of it: {words}");
             chat.push(ChatItem::message(Role::System, note));
         }
         match &self.purpose {
@@ -167,7 +170,7 @@ impl Reply {
     }
 
     /// What goes into the history when the reply ends: what was heard, and the tools with their outputs.
-    pub(super) fn record(&self, cut: bool) -> Vec<ChatItem> {
+    pub(super) fn record(&self) -> Vec<ChatItem> {
         let mut items = Vec::new();
         for round in 0..=self.round {
             let (heard, unheard) = self.speech.split(Some(round));
@@ -176,7 +179,7 @@ impl Reply {
                 items.push(ChatItem::Message(Message {
                     role: Role::Assistant,
                     text: heard.to_owned(),
-                    interrupted: cut && !unheard.is_empty(),
+                    interrupted: !unheard.is_empty(),
                     unheard: (!unheard.is_empty()).then(|| unheard.to_owned()),
                 }));
             }
