@@ -92,7 +92,7 @@ impl Stages {
     /// The gaps of a turn in whole milliseconds: the moments are rounded, so the parts add up to the whole.
     fn of(latency: &TurnLatency) -> (u64, Self) {
         let gaps = latency.gaps();
-        let ends = [2, 3, 5, 7, 8];
+        let ends = [2, 3, 8, 10, 11];
         let mut from = 0;
         let parts = ends.map(|end| {
             let until: Duration = gaps[..end].iter().map(|(_, gap)| *gap).sum();
@@ -405,7 +405,7 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use stella_core::{
-        engine::Wait,
+        engine::{Overdue, Wait},
         id::{ReplyId, TurnId},
         time::Timestamp,
     };
@@ -453,11 +453,15 @@ mod tests {
             ready: at(1_250_700),
             transcribed: at(1_200_000),
             committed: at(1_250_900),
+            reviewed: at(1_250_900),
             requested: at(1_199_000),
             first_token: at(1_400_300),
+            tools_done: at(1_400_300),
+            first_words: at(1_400_300),
             first_segment: at(1_450_600),
             first_audio: at(2_001_100),
             first_sample: at(2_012_999),
+            overdue: Overdue::default(),
         };
         let (response, stages) = Stages::of(&latency);
         assert_eq!(response, 1_013);

@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use stella_core::engine::{TurnLatency, Wait};
 
 /// A table of turns, in milliseconds, with the medians below. Each row adds up to its response time: from the user's last
-/// voiced sample to the agent's first sample sent. Work that was done ahead of time counts as zero.
+/// voiced sample to the agent's first sample sent. Work that was done ahead of time counts as zero; a stage that took no
+/// time in any turn is left out.
 #[derive(Debug, Clone, Copy)]
 pub struct LatencyTable<'a> {
     turns: &'a [TurnLatency],
@@ -33,15 +34,17 @@ fn median(mut times: Vec<Duration>) -> Option<Duration> {
 impl fmt::Display for LatencyTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(first) = self.turns.first() else { return f.write_str("no turn was answered") };
+        let took = |stage: &usize| self.turns.iter().any(|turn| !turn.gaps()[*stage].1.is_zero());
+        let stages: Vec<usize> = (0..first.gaps().len()).filter(took).collect();
         write!(f, "{:>6}", "turn")?;
-        for (owner, _) in first.gaps() {
-            write!(f, "{owner:>13}")?;
+        for &stage in &stages {
+            write!(f, "{:>13}", first.gaps()[stage].0)?;
         }
         write!(f, "{:>13}  ended by", "response")?;
         for turn in self.turns {
             write!(f, "\n{:>6}", turn.turn.to_string())?;
-            for (_, gap) in turn.gaps() {
-                write!(f, "{:>13}", millis(gap))?;
+            for &stage in &stages {
+                write!(f, "{:>13}", millis(turn.gaps()[stage].1))?;
             }
             let wait = match turn.wait {
                 Wait::Complete => "complete",
@@ -62,8 +65,8 @@ impl fmt::Display for LatencyTable<'_> {
             )?;
         }
         write!(f, "\n{:>6}", "median")?;
-        for at in 0..first.gaps().len() {
-            let gap = median(self.turns.iter().map(|turn| turn.gaps()[at].1).collect());
+        for &stage in &stages {
+            let gap = median(self.turns.iter().map(|turn| turn.gaps()[stage].1).collect());
             write!(f, "{:>13}", millis(gap.unwrap_or_default()))?;
         }
         write!(f, "{:>13}", millis(self.median().unwrap_or_default()))
@@ -77,6 +80,7 @@ fn millis(time: Duration) -> u128 {
 #[cfg(test)]
 mod tests {
     use stella_core::{
+        engine::Overdue,
         id::{ReplyId, TurnId},
         time::Timestamp,
     };
@@ -97,17 +101,22 @@ mod tests {
             ready: at(1_250),
             transcribed: at(1_230),
             committed: at(1_250),
+            reviewed: at(1_250),
             requested: at(1_235),
             first_token: at(1_335),
+            tools_done: at(1_335),
+            first_words: at(1_335),
             first_segment: at(1_400),
             first_audio: at(1_450),
             first_sample: at(1_470),
+            overdue: Overdue::default(),
         };
         let table = LatencyTable::new(std::slice::from_ref(&turn)).to_string();
         let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
-        assert_eq!(rows[1][..10], ["t3", "200", "50", "0", "0", "85", "65", "50", "20", "470"]);
-        assert_eq!(rows[1][10..], ["complete,", "speculative"]);
-        assert_eq!(rows[2][9], "470");
+        assert_eq!(rows[0][..7], ["turn", "vad", "endpointing", "llm", "segmenter", "tts", "playout"]);
+        assert_eq!(rows[1][..8], ["t3", "200", "50", "85", "65", "50", "20", "470"]);
+        assert_eq!(rows[1][8..], ["complete,", "speculative"]);
+        assert_eq!(rows[2][7], "470");
         assert_eq!(LatencyTable::new(&[]).to_string(), "no turn was answered");
     }
 }

@@ -746,6 +746,101 @@ fn a_budget_steers_by_what_it_measures() {
     insta::assert_snapshot!(trace.lines().filter(told).collect::<Vec<_>>().join("\n"));
 }
 
+#[test]
+fn a_waiting_reply_lets_the_user_finish_first() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.500 say Your time is nearly up.
+        1.200 silence
+        1.250 final What is the weather?
+        1.260 score 0.9
+        1.700 text Sunny.
+        1.710 generated
+        1.800 audio 12000
+        1.810 synthesized
+        1.900 playout 12000
+        2.000 audio 24000
+        2.010 synthesized
+        2.100 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn a_waiting_reply_is_said_over_a_voice_that_does_not_end() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        2.000 say Is that a radio?
+        10.100 audio 24000
+        10.110 synthesized
+        10.200 playout 480
+        11.200 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn a_model_that_says_nothing_after_its_tools_is_asked_again() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 tools lookup
+        0.000 type What is my balance?
+        0.300 call lookup
+        0.310 generated
+        0.800 tool 17
+        1.000 generated
+        1.300 text Seventeen.
+        1.310 generated
+        1.400 audio 12000
+        1.410 synthesized
+        1.500 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_turn_beyond_its_limit_is_cut_once_the_agent_has_finished() {
+    let mut options = options();
+    options.turn_limit.max_duration = Some(Duration::from_secs(2));
+    options.turn_limit.then = AfterLimit::Commit;
+    let script = "
+        0.000 say firmly One two three four five six.
+        0.050 audio 60000
+        0.060 synthesized
+        0.100 playout 480
+        0.200 voice
+        2.300 interim so what I wanted to say is
+        2.600 playout 60000
+        2.700 final So what I wanted to say is
+        2.900 text Yes?
+        2.910 generated
+        3.000 audio 12000
+        3.010 synthesized
+        3.100 playout 12000
+    ";
+    insta::assert_snapshot!(run(options, script));
+}
+
+#[test]
+fn a_short_word_long_before_the_end_of_a_reply_is_no_answer() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 say One two three four five six seven eight.
+        0.050 audio 72000
+        0.060 synthesized
+        0.100 playout 480
+        1.200 playout 26880
+        1.250 voice
+        1.300 silence
+        1.350 final Yes.
+        2.900 playout 67680
+        3.100 playout 72000
+    "
+    ));
+}
+
 // Found by the generated conversations of engine_properties.rs, and shrunk.
 
 #[test]

@@ -53,7 +53,8 @@ impl SessionHandle {
         Self { sender, shared: Arc::new(shared) }
     }
 
-    /// Says a text, after what is being said.
+    /// Says a text, after what is being said, and not into the words of somebody who is speaking: that is waited for, up to
+    /// [`give_way`](stella_core::engine::ConversationOptions::give_way).
     ///
     /// # Errors
     /// [`Ended`], as all calls of a handle.
@@ -61,7 +62,7 @@ impl SessionHandle {
         self.say_with(text, ReplyOptions::default()).await
     }
 
-    /// Says a text.
+    /// Says a text. What may not be interrupted waits for nobody who is speaking.
     ///
     /// # Errors
     /// [`Ended`].

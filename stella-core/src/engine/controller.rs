@@ -324,6 +324,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        engine::Overdue,
         id::{ReplyId, TurnId},
         time::Timestamp,
     };
@@ -351,11 +352,15 @@ mod tests {
             ready: at(ready),
             transcribed: at(ready),
             committed: at(ready),
+            reviewed: at(ready),
             requested: at(ready),
             first_token: at(token),
+            tools_done: at(token),
+            first_words: at(token),
             first_segment: at(said),
             first_audio: at(said),
             first_sample: at(said),
+            overdue: Overdue::default(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::Engine;
 
 /// Types and fields that only the latency report or the bill reads.
 const TYPES: &[&str] = &["Stamps", "Moments", "TokenUsage"];
-const FIELDS: &[&str] = &["transcribed", "committed"];
+const FIELDS: &[&str] = &["transcribed", "committed", "reviewed", "review_overdue"];
 
 /// Age in milliseconds from which the past is all the same; more than any default that counts from the past.
 const LONG_AGO: i64 = 20_000;

@@ -319,7 +319,7 @@ impl Engine {
             self.verdict(spoken, moments.last_voiced.since(spoken.since), true)
         };
         if overlaps && self.config.interruption.enabled {
-            let answers = self.is_answerable();
+            let answers = self.is_answerable(spoken);
             match verdict {
                 Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
@@ -342,11 +342,14 @@ impl Engine {
         self.adopt_speculation(utterance, moments);
     }
 
-    /// Whether a short word is an answer to the reply on the floor: it has come to its end, and no tool is at work.
-    fn is_answerable(&self) -> bool {
+    /// Whether a short word is an answer to the reply on the floor: it came when the reply had nearly come to its end,
+    /// and no tool is at work.
+    fn is_answerable(&self, spoken: &Utterance) -> bool {
         let boundary = self.samples(self.config.interruption.answer_boundary);
         let ends = |reply: &Reply| {
-            matches!(reply.step, Step::Done) && reply.speech.is_heard() && reply.speech.ends_within(boundary)
+            let begun = spoken.over.filter(|(over, _)| *over == reply.id);
+            let near = begun.is_some_and(|(_, position)| reply.speech.ends_within(position, boundary));
+            matches!(reply.step, Step::Done) && reply.speech.is_heard() && near
         };
         self.floor.reply().is_some_and(ends)
     }
@@ -355,7 +358,8 @@ impl Engine {
     pub(super) fn may_go_on_until(&self, utterance: UtteranceId) -> Option<Timestamp> {
         match &self.overlap {
             Overlap::Judging(judging) if judging.utterance == utterance => {
-                judging.resume_at.filter(|_| !self.is_answerable())
+                let spoken = self.listening_to(utterance).and_then(|index| self.speakers[index].listener.utterance());
+                judging.resume_at.filter(|_| !spoken.is_some_and(|spoken| self.is_answerable(spoken)))
             }
             _ => None,
         }
@@ -382,6 +386,8 @@ impl Engine {
         let hold_at = (since + hold_after).max(self.warm_until().unwrap_or_default());
         let understood = self.samples(self.config.interruption.start_boundary + self.now.since(since));
         let early = reply.speech.is_heard() && reply.speech.heard() < understood;
+        let begun = reply.speech.position().saturating_sub(self.samples(self.now.since(since)));
+        let over = Some((reply.id, begun));
         match &mut self.overlap {
             Overlap::Judging(judging) if judging.utterance == utterance => {
                 (judging.ended, judging.resume_at) = (None, None);
@@ -393,7 +399,7 @@ impl Engine {
         }
         let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
         if let Some(weighed) = open.find(|u| Some(u.id) == self.overlap.utterance()) {
-            weighed.weighed = true;
+            (weighed.weighed, weighed.over) = (true, over);
             weighed.early |= early;
         }
     }

@@ -32,6 +32,20 @@ pub enum Wait {
     Typed,
 }
 
+/// Deadlines that passed before a turn was answered: why its user waited for longer than the stages take by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Overdue {
+    /// No final transcript by `endpointing.transcript_by`: interim text was taken.
+    pub transcript: bool,
+    /// No word of the application by `recovery.review_by`.
+    pub review: bool,
+    /// Generations that gave nothing in time, or failed.
+    pub generations: u32,
+    /// Syntheses that gave nothing in time, or failed.
+    pub syntheses: u32,
+}
+
 /// The moments of one turn, in the order of the stages. A moment before its predecessor means that the stage was done
 /// ahead of time (speculation).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,18 +69,31 @@ pub struct TurnLatency {
     pub ready: Timestamp,
     /// The final transcript was there.
     pub transcribed: Timestamp,
-    /// The turn was committed (and reviewed).
+    /// The turn was committed: it was complete, and the floor was free.
     pub committed: Timestamp,
+    /// The application had reviewed it; `committed` if it does not.
+    #[serde(default)]
+    pub reviewed: Timestamp,
     /// The generation was requested.
     pub requested: Timestamp,
-    /// The first part of the generation came.
+    /// The first part of the generation came; or none did, and the agent apologises.
     pub first_token: Timestamp,
+    /// The tools that the model wanted before it said anything had returned, or a filler was said meanwhile;
+    /// `first_token` without such tools.
+    #[serde(default)]
+    pub tools_done: Timestamp,
+    /// The first words of the reply came.
+    #[serde(default)]
+    pub first_words: Timestamp,
     /// The first segment went to synthesis.
     pub first_segment: Timestamp,
     /// The first audio was there.
     pub first_audio: Timestamp,
     /// The first sample was sent.
     pub first_sample: Timestamp,
+    /// The deadlines that passed meanwhile.
+    #[serde(default)]
+    pub overdue: Overdue,
 }
 
 impl TurnLatency {
@@ -77,15 +104,19 @@ impl TurnLatency {
     }
 
     /// The response split into gaps by owner, which add up to [`response`](Self::response): each gap begins where the
-    /// latest earlier moment ended, so work done ahead of time counts as zero.
+    /// latest earlier moment ended, so work done ahead of time counts as zero. `queue` is the wait for the floor, and for
+    /// other words of the turn.
     #[must_use]
-    pub fn gaps(&self) -> [(&'static str, std::time::Duration); 8] {
+    pub fn gaps(&self) -> [(&'static str, std::time::Duration); 11] {
         let moments = [
             ("vad", self.voice_ended),
             ("endpointing", self.ready),
             ("stt", self.transcribed),
-            ("review", self.committed),
+            ("queue", self.committed),
+            ("review", self.reviewed),
             ("llm", self.first_token),
+            ("tools", self.tools_done),
+            ("llm again", self.first_words),
             ("segmenter", self.first_segment),
             ("tts", self.first_audio),
             ("playout", self.first_sample),

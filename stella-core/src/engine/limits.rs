@@ -1,7 +1,7 @@
 //! What the engine does about users who do not stop: the limits of a turn.
 
 use super::{
-    Command, EndpointingMode, Engine, Event, Part, Source, TurnLimit, Wait,
+    Command, EndpointingMode, Engine, Event, Output, Part, Source, TurnLimit, Wait,
     judge::words,
     listener::{Limit, Listener, Utterance},
     options::AfterLimit,
@@ -31,7 +31,7 @@ impl Engine {
         match utterance.limit {
             Limit::Within => self.exceed(index),
             Limit::Cutting { .. } => self.cut_turn(index),
-            Limit::Exceeded => {}
+            Limit::Exceeded | Limit::Overdue { .. } => {}
         }
     }
 
@@ -40,18 +40,32 @@ impl Engine {
         let Listener::Speaking(utterance) = &self.speakers[index].listener else { return };
         let words = self.words_of_turn(&utterance.text);
         let duration = self.now.since(utterance.since);
-        let (id, checkpoint) = (utterance.id, utterance.checkpoint + 1);
-        self.event(Event::TurnLimit(TurnLimit { speaker, utterance: id, words, duration }));
+        let utterance = utterance.id;
+        self.event(Event::TurnLimit(TurnLimit { speaker, utterance, words, duration }));
         // If the application ends turns, it alone does.
-        let wanted = self.config.turn_limit.then == AfterLimit::Commit;
-        let cuts = wanted && self.may_cut() && self.drives(speaker) && !self.ends_manually();
-        let (at, by) = (self.now, self.now + self.config.endpointing.transcript_by);
+        let wanted = self.config.turn_limit.then == AfterLimit::Commit && !self.ends_manually();
+        let cuts = wanted && self.drives(speaker);
         if let Some(utterance) = self.speakers[index].listener.utterance_mut() {
-            utterance.limit = if cuts { Limit::Cutting { at, by } } else { Limit::Exceeded };
-            if cuts {
-                utterance.checkpoint = checkpoint;
-                self.command(Command::Checkpoint { utterance: id, checkpoint });
+            utterance.limit = if cuts { Limit::Overdue { asked: false } } else { Limit::Exceeded };
+        }
+    }
+
+    /// Asks for the words up to the limit of those who are beyond it, if their turn could be answered now.
+    pub(super) fn cut_overdue(&mut self) {
+        let (at, by) = (self.now, self.now + self.config.endpointing.transcript_by);
+        if !self.may_cut() {
+            return;
+        }
+        for speaker in &mut self.speakers {
+            let Listener::Speaking(utterance) = &mut speaker.listener else { continue };
+            let Limit::Overdue { asked } = utterance.limit else { continue };
+            if asked && utterance.text.trim().is_empty() {
+                continue; // nothing to answer yet
             }
+            utterance.limit = Limit::Cutting { at, by };
+            utterance.checkpoint += 1;
+            let (utterance, checkpoint) = (utterance.id, utterance.checkpoint);
+            self.out.push_back(Output::Command(Command::Checkpoint { utterance, checkpoint }));
         }
     }
 
@@ -73,7 +87,7 @@ impl Engine {
         let Limit::Cutting { at, .. } = utterance.limit else { return };
         let text = utterance.text.trim().to_owned();
         if text.is_empty() || !may {
-            utterance.limit = Limit::Exceeded;
+            utterance.limit = Limit::Overdue { asked: may };
             return;
         }
         self.ids.next();

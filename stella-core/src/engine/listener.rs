@@ -2,7 +2,7 @@
 
 use super::{Wait, options::TurnLimitOptions, pace::Pace, turn::Moments};
 use crate::{
-    id::{ScoreId, SpeakerId, UtteranceId},
+    id::{ReplyId, ScoreId, SpeakerId, UtteranceId},
     time::Timestamp,
 };
 
@@ -63,6 +63,8 @@ pub(super) struct Utterance {
     pub(super) ended: bool,
     /// Whether it began before the reply on the floor could be understood.
     pub(super) early: bool,
+    /// The reply its voice was last raised over, and how far that had come.
+    pub(super) over: Option<(ReplyId, u64)>,
     /// What was heard of the reply that ended last while it was open.
     pub(super) outlasted: String,
     pub(super) limit: Limit,
@@ -75,6 +77,8 @@ pub(super) enum Limit {
     Within,
     /// It is not, and that was told.
     Exceeded,
+    /// It is to be cut once its words can be answered. `asked`: they were asked for, and there were none.
+    Overdue { asked: bool },
     /// It is to be cut where it was `at`; its final text up to there is awaited until `by`.
     Cutting { at: Timestamp, by: Timestamp },
 }
@@ -119,6 +123,7 @@ impl Utterance {
             confidence: None,
             weighed: false,
             early: false,
+            over: None,
             outlasted: String::new(),
             ended: false,
             limit: Limit::Within,
@@ -249,7 +254,7 @@ impl Listener {
         let Self::Speaking(utterance) = self else { return None };
         match utterance.limit {
             Limit::Within => options.max_duration.map(|most| utterance.since + most),
-            Limit::Exceeded => None,
+            Limit::Exceeded | Limit::Overdue { .. } => None,
             Limit::Cutting { by, .. } => Some(by),
         }
     }

@@ -97,7 +97,7 @@ pub use controller::{BudgetMissed, Knob, Steered, Steering, SteeringReason};
 pub use fault::Fault;
 pub use input::{CloseReason, Input, Priority, ReplyOptions, Review, TypedPolicy};
 pub use judge::{Judge, Overlapping, Said, Verdict, WordListJudge};
-pub use latency::{TurnLatency, Wait};
+pub use latency::{Overdue, TurnLatency, Wait};
 pub use options::{
     AfterLimit, Config, ConversationOptions, EndpointingMode, EndpointingOptions, Interruptibility,
     InterruptionOptions, LatencyOptions, OnLeave, Options, OptionsError, Others, RecoveryOptions, SpeculationOptions,
@@ -211,6 +211,8 @@ enum Due {
     Overlap(overlap::Due),
     Closing,
     Away,
+    /// A reply has let others speak for long enough; settling begins it.
+    GiveWay,
 }
 
 impl Engine {
@@ -319,6 +321,7 @@ impl Engine {
             self.filler_at().map(|at| (at, Due::Filler)),
             self.presence.deadline().filter(|_| self.closing.is_open()).map(|at| (at, Due::Rejoin)),
             self.away_at().map(|at| (at, Due::Away)),
+            self.way_at().map(|at| (at, Due::GiveWay)),
         ];
         listeners.chain(others.into_iter().flatten()).min_by_key(|&(at, _)| at)
     }
@@ -350,6 +353,7 @@ impl Engine {
             Due::Overlap(due) => self.overlap_due(due),
             Due::Closing => self.advance_closing(true),
             Due::Away => self.user_state_changed(UserState::Away),
+            Due::GiveWay => {} // settling does it
         }
     }
 
@@ -362,6 +366,7 @@ impl Engine {
         while self.closing.is_open() && self.floor.is_idle() && self.give_floor() {
             self.advance();
         }
+        self.cut_overdue();
         self.next_overlap();
         self.trim_history();
         self.advance_closing(false);
@@ -373,7 +378,8 @@ impl Engine {
         if self.waits_for_somebody() {
             return false;
         }
-        let urgent = self.waiting.front().is_some_and(|reply| reply.options.priority == Priority::High);
+        let next = self.waiting.iter().position(|reply| !self.gives_way(reply));
+        let urgent = next.is_some_and(|next| self.waiting[next].options.priority == Priority::High);
         if !urgent && self.is_turn_ready() {
             self.commit_turn();
             return !self.floor.is_idle();
@@ -381,11 +387,31 @@ impl Engine {
         if matches!(self.turn, Turn::Reviewing { .. }) {
             return false;
         }
-        match self.waiting.pop_front() {
+        match next.and_then(|next| self.waiting.remove(next)) {
             Some(reply) => self.start(reply),
             None => return false,
         }
         true
+    }
+
+    /// Whether a reply that waits lets somebody finish first, who speaks or pauses.
+    fn gives_way(&self, reply: &Reply) -> bool {
+        reply.options.interruptible && self.gives_way_until().is_some_and(|until| self.now < until)
+    }
+
+    /// Until when those who speak or pause are let finish.
+    fn gives_way_until(&self) -> Option<Timestamp> {
+        let enabled = self.config.interruption.enabled;
+        let speaking = self.speakers.iter().filter(|s| enabled && self.drives(s.id));
+        let since = speaking.filter_map(|s| s.listener.utterance()).map(|utterance| utterance.since).max()?;
+        Some(since + self.config.conversation.give_way)
+    }
+
+    /// When a reply that waits is begun although somebody has not finished.
+    fn way_at(&self) -> Option<Timestamp> {
+        let free = self.closing.is_open() && self.floor.is_idle() && !matches!(self.turn, Turn::Reviewing { .. });
+        let waits = free && !self.waits_for_somebody() && self.waiting.iter().any(|reply| self.gives_way(reply));
+        waits.then(|| self.gives_way_until()).flatten()
     }
 
     // Outputs

@@ -268,6 +268,9 @@ pub struct ConversationOptions {
     /// Whether the model is told which words of its last reply were cut off and not heard, in a note that says so. They
     /// are never shown as said. Default false.
     pub show_unheard: bool,
+    /// A reply by the agent's own initiative that may be interrupted lets whoever is speaking finish, for so long since
+    /// they began; then it is said over them, and their voice so far does not interrupt it. Default 10 s.
+    pub give_way: Duration,
     /// What the agent says once in a reply when tools keep it waiting, such as "One moment."; empty for nothing, the
     /// default.
     pub filler: String,
@@ -316,6 +319,7 @@ impl Default for ConversationOptions {
             max_history: 200,
             max_waiting: 16,
             show_unheard: false,
+            give_way: Duration::from_secs(10),
             filler: String::new(),
             filler_after: Duration::from_millis(1_200),
             others: Others::default(),

@@ -158,6 +158,12 @@ impl Probe<'_> {
         self.0.waits_for_somebody()
     }
 
+    /// Whether every reply that waits lets somebody finish first.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        self.0.waiting.iter().all(|reply| self.0.gives_way(reply))
+    }
+
     /// Replies that wait for the floor.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -174,7 +180,7 @@ impl Probe<'_> {
             (self.0.corrections.len(), super::hearing::MAX_CORRECTIONS),
             (self.0.speakers.len(), super::hearing::MAX_SPEAKERS),
             (self.0.detached.len(), super::replies::MAX_DETACHED),
-            (self.0.turn.collected().parts.len(), 2 * super::turns::MAX_PARTS),
+            (self.0.turn.collected().parts.len(), super::turns::MAX_PARTS),
         ];
         queues.into_iter().map(|(len, max)| len as f64 / max as f64).fold(0.0, f64::max)
     }

@@ -46,9 +46,11 @@ impl Engine {
         if words.is_none() {
             self.generate();
         }
-        // Whoever is speaking already speaks over it.
+        // Whoever is speaking already speaks over it; but not who was given way for long enough.
+        let (now, give_way) = (self.now, self.config.conversation.give_way);
+        let own = self.floor.reply().is_some_and(|reply| reply.turn().is_none());
         for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
-            utterance.weighed = false;
+            utterance.weighed = own && utterance.since + give_way <= now;
         }
     }
 
@@ -84,7 +86,10 @@ impl Engine {
         }
         reply.stamps.first_token.get_or_insert(now);
         reply.length += text.chars().count();
-        reply.worded |= words(text).next().is_some();
+        if words(text).next().is_some() {
+            reply.worded = true;
+            reply.stamps.first_words.get_or_insert(now);
+        }
         reply.speech.push(reply.round, text, &options);
         let too_long = reply.length > MAX_REPLY;
         if too_long {
@@ -131,8 +136,10 @@ impl Engine {
 
     /// The recovery script: try again if nothing was used yet, else apologise. It is never silence.
     pub(super) fn generation_failed(&mut self, generation: GenerationId, retryable: bool, error: String) {
+        let now = self.now;
         let Some(reply) = self.generating(generation) else { return };
         reply.step = Step::Done;
+        reply.stamps.generations_failed += 1;
         self.fail(Stage::Generation, error);
         if self.floor.reply().is_some_and(Reply::is_speculative) {
             return self.drop_speculation();
@@ -149,6 +156,8 @@ impl Engine {
         }
         reply.failed = true;
         reply.step = Step::Done;
+        reply.stamps.first_token.get_or_insert(now);
+        reply.stamps.first_words.get_or_insert(now);
         reply.speech.push(round, &recovery.apology, &options);
         reply.speech.flush(round);
         let cuts = reply.ledger.cut();
@@ -183,6 +192,9 @@ impl Engine {
         if matches!(reply.step, Step::Tools { .. }) && reply.ledger.is_settled() {
             reply.round += 1;
             reply.failures = 0;
+            if reply.stamps.first_words.is_none() {
+                reply.stamps.tools_done = Some(now);
+            }
             self.generate();
         }
     }
@@ -198,9 +210,12 @@ impl Engine {
     }
 
     pub(super) fn fill(&mut self) {
-        let filler = self.config.conversation.filler.clone();
+        let (now, filler) = (self.now, self.config.conversation.filler.clone());
         if let Some(reply) = self.floor.reply_mut() {
             reply.filled = true;
+            if reply.stamps.first_words.is_none() {
+                (reply.stamps.tools_done, reply.stamps.first_words) = (Some(now), Some(now));
+            }
             reply.speech.interject(reply.round, filler);
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     Config,
     input::ReplyOptions,
-    latency::TurnLatency,
+    latency::{Overdue, TurnLatency},
     ledger::Ledger,
     speech::Speech,
     step::Step,
@@ -81,9 +81,15 @@ pub(super) enum Standing {
 pub(super) struct Stamps {
     pub(super) requested: Option<Timestamp>,
     pub(super) first_token: Option<Timestamp>,
+    /// When the tools before the first words had returned, or a filler was said.
+    pub(super) tools_done: Option<Timestamp>,
+    pub(super) first_words: Option<Timestamp>,
     pub(super) first_segment: Option<Timestamp>,
     pub(super) first_audio: Option<Timestamp>,
     pub(super) was_speculative: bool,
+    /// Generations and syntheses that failed, or gave nothing in time.
+    pub(super) generations_failed: u32,
+    pub(super) syntheses_failed: u32,
 }
 
 impl Reply {
@@ -205,23 +211,35 @@ impl Reply {
     /// The moments of its turn, at its first sample.
     pub(super) fn latency(&self, first_sample: Timestamp) -> Option<TurnLatency> {
         let turn = self.turn()?;
-        let Stamps { requested, first_token, first_segment, first_audio, was_speculative } = self.stamps;
+        let stamps = self.stamps;
+        let first_token = stamps.first_token?;
+        let tools_done = stamps.tools_done.unwrap_or(first_token);
+        let overdue = Overdue {
+            transcript: turn.parts.last().is_some_and(|part| part.interim),
+            review: turn.review_overdue,
+            generations: stamps.generations_failed,
+            syntheses: stamps.syntheses_failed,
+        };
         Some(TurnLatency {
             turn: turn.id,
             reply: self.id,
             wait: turn.moments.wait,
             percent: turn.moments.percent,
-            speculative: was_speculative,
+            speculative: stamps.was_speculative,
             last_voiced: turn.moments.last_voiced,
             voice_ended: turn.moments.voice_ended,
             ready: turn.moments.ready,
             transcribed: turn.moments.transcribed,
             committed: turn.committed,
-            requested: requested?,
-            first_token: first_token?,
-            first_segment: first_segment?,
-            first_audio: first_audio?,
+            reviewed: turn.reviewed,
+            requested: stamps.requested?,
+            first_token,
+            tools_done,
+            first_words: stamps.first_words.unwrap_or(tools_done),
+            first_segment: stamps.first_segment?,
+            first_audio: stamps.first_audio?,
             first_sample,
+            overdue,
         })
     }
 }

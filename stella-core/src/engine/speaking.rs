@@ -90,6 +90,7 @@ impl Engine {
         let again = SegmentId(self.ids.peek());
         let Some(reply) = self.floor.reply_mut() else { return };
         let id = reply.id;
+        reply.stamps.syntheses_failed += 1;
         if retryable && let Some(text) = reply.speech.retry(again, by) {
             self.ids.next();
             return self.command(Command::Synthesize { segment: again, reply: id, text });
@@ -125,7 +126,7 @@ impl Engine {
         }
         let sent = if shortens { reply.stamps.first_audio.unwrap_or(now) } else { now };
         let latency = first.then(|| reply.latency(sent)).flatten();
-        let by_itself = reply.round == 0 && reply.ledger.len() == 0;
+        let by_itself = reply.round == 0 && reply.ledger.len() == 0 && !reply.failed;
         let text = reply.speech.newly_heard();
         self.tell_heard(id, text);
         if first {
@@ -140,7 +141,7 @@ impl Engine {
         };
         if let Some(latency) = latency {
             self.event(Event::Latency(latency.clone()));
-            // The time of a tool is nothing that a knob could shorten.
+            // The time of a tool, or of a model that failed, is nothing that a knob could shorten.
             if by_itself {
                 self.steer(&latency);
             }

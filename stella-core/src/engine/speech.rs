@@ -339,10 +339,10 @@ impl Speech {
         self.segments.iter().all(settled) && self.position() >= self.total()
     }
 
-    /// Whether the reply's last audio is made and no more than `samples` of it are unplayed.
-    pub(super) fn ends_within(&self, samples: u64) -> bool {
+    /// Whether the reply's last audio is made, and ends no more than `samples` behind `position`.
+    pub(super) fn ends_within(&self, position: u64, samples: u64) -> bool {
         let spoken = self.segments.iter().all(|s| matches!(s.state, State::Spoken | State::Failed));
-        spoken && self.total() - self.position().min(self.total()) <= samples
+        spoken && self.total().saturating_sub(position) <= samples
     }
 
     /// Where to go on after a hold, and whether that is between two words: the start of the word that was cut, at most a

@@ -40,6 +40,9 @@ pub(super) struct Committed {
     pub(super) parts: Vec<Part>,
     pub(super) moments: Moments,
     pub(super) committed: Timestamp,
+    /// When the application had reviewed it, and whether that was in time.
+    pub(super) reviewed: Timestamp,
+    pub(super) review_overdue: bool,
 }
 
 /// When the last part of a turn was said and understood.
@@ -51,6 +54,13 @@ pub(super) struct Moments {
     pub(super) voice_ended: Timestamp,
     pub(super) ready: Timestamp,
     pub(super) transcribed: Timestamp,
+}
+
+impl Committed {
+    /// A turn that is committed now, and not to be reviewed.
+    pub(super) fn new(id: TurnId, parts: Vec<Part>, moments: Moments, now: Timestamp) -> Self {
+        Self { id, parts, moments, committed: now, reviewed: now, review_overdue: false }
+    }
 }
 
 impl Moments {

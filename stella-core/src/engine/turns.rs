@@ -35,14 +35,27 @@ impl Engine {
 
     /// Adds a part to the next turn; `false` if there are too many already.
     pub(super) fn add(&mut self, part: Part) -> bool {
+        let taken = self.may_reopen();
         let collected = self.turn.collected_mut();
-        if collected.parts.len() < MAX_PARTS {
+        if taken + collected.parts.len() < MAX_PARTS {
             collected.parts.push(part);
             return true;
         }
         self.fail(Stage::Limit, format!("more than {MAX_PARTS} parts wait for an answer"));
         self.event(Event::Discarded { source: part.source, text: part.text, reason: DiscardReason::Limit });
         false
+    }
+
+    /// Parts of the turn under way, if it may still be reopened: further words would stand behind them.
+    fn may_reopen(&self) -> usize {
+        match &self.turn {
+            Turn::Collecting(_) => 0,
+            Turn::Reviewing { turn, .. } => turn.parts.len(),
+            Turn::Answering { .. } => {
+                let answer = self.floor.reply().filter(|reply| reply.is_traceless()).and_then(Reply::turn);
+                answer.map_or(0, |turn| turn.parts.len())
+            }
+        }
     }
 
     pub(super) fn typed(&mut self, speaker: SpeakerId, message: MessageId, words: String, policy: TypedPolicy) {
@@ -91,7 +104,7 @@ impl Engine {
     pub(super) fn commit_turn(&mut self) {
         let Collected { parts, merged, ready, .. } = std::mem::take(self.turn.collected_mut());
         let moments = ready.unwrap_or(Moments::at(self.now, Wait::Typed));
-        let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
+        let turn = Committed::new(TurnId(self.ids.next()), parts, moments, self.now);
         self.announce(&turn, merged);
         if self.config.conversation.review {
             let by = self.now + self.config.recovery.review_by;
@@ -131,14 +144,15 @@ impl Engine {
 
     pub(super) fn review_overdue(&mut self) {
         let Turn::Reviewing { turn, .. } = &self.turn else { return };
-        let turn = turn.clone();
+        let mut turn = turn.clone();
+        turn.review_overdue = true;
         self.fail(Stage::Review, format!("the application did not review {} in time", turn.id));
         self.answer(turn, None, None);
     }
 
     fn answer(&mut self, turn: Committed, words: Option<String>, context: Option<String>) {
         let mut committed = turn;
-        committed.committed = self.now;
+        committed.reviewed = self.now;
         let next = std::mem::take(self.turn.collected_mut());
         // A voice that went on beyond the limit of the turn must not silence its answer.
         let interruptible = committed.moments.wait != Wait::Limit;
@@ -201,7 +215,7 @@ impl Engine {
         self.turn.collected_mut().attempts += 1;
         self.stats.speculations += 1;
         let text = text(&parts);
-        let turn = Committed { id: TurnId(self.ids.next()), parts, moments, committed: self.now };
+        let turn = Committed::new(TurnId(self.ids.next()), parts, moments, self.now);
         let purpose = Purpose::Answer { turn, text, context: None };
         let mut reply = Reply::new(ReplyId(self.ids.next()), purpose, ReplyOptions::default(), &self.config);
         reply.standing = standing;
@@ -236,7 +250,7 @@ impl Engine {
         let Purpose::Answer { turn, .. } = &mut reply.purpose else { return };
         turn.parts = parts;
         turn.moments = moments;
-        turn.committed = now;
+        (turn.committed, turn.reviewed) = (now, now);
         let turn = turn.clone();
         self.turn = Turn::Answering { turn: turn.id, next: Collected::default() };
         self.announce(&turn, merged);

@@ -140,7 +140,8 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
         1 => Just(EndpointingMode::Recogniser),
         1 => Just(EndpointingMode::Manual),
     ];
-    let chances = ((mode, any::<bool>()), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let give_way = select(vec![10_000u64, 0, 700]);
+    let chances = ((mode, any::<bool>(), give_way), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
     let warm_up = select(vec![0u64, 0, 0, 1_500]);
     let limits = (1usize..4, 2usize..20, 0u32..4, 0u32..3, prop::bool::weighted(0.15));
     let waits = (select(vec![96u64, 0, 600]), select(vec![4_000u64, 800, 1_500]), select(vec![4_000u64, 500]));
@@ -153,7 +154,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
     let further = (limit, filler, presence, option::weighted(0.1, 1u32..3));
     (chances, limits, waits, (review, prop::bool::weighted(0.05), warm_up), budget, interim, further).prop_map(
         |(
-            ((mode, adaptive), interruption, speculation),
+            ((mode, adaptive, give_way), interruption, speculation),
             (waiting, history, rounds, retries, silent),
             (hold, max, ahead),
             (review, hasty, warm_up),
@@ -179,6 +180,7 @@ fn options(theme: Theme) -> impl Strategy<Value = Options> {
                 options.conversation.filler_after = Duration::from_millis(after);
             }
             options.conversation.others = if merge { Others::Merge } else { Others::Ignore };
+            options.conversation.give_way = Duration::from_millis(give_way);
             options.conversation.on_leave = if finish { OnLeave::Finish } else { OnLeave::Hold };
             options.conversation.rejoin_within = rejoin.map(Duration::from_millis);
             options.recovery.end_after = end_after;

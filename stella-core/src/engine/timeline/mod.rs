@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
-    AgentState, Command, DiscardReason, Event, Input, Knob, Output, Record, Recorded, ReplyEnd, Review, Source,
-    Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait, judge::words,
+    AgentState, Command, DiscardReason, Event, Input, Knob, Output, Overdue, Record, Recorded, ReplyEnd, Review,
+    Source, Steered, SteeringReason, TurnLatency, TurnOutcome, TypedPolicy, Wait, judge::words,
 };
 use crate::{
     id::{GenerationId, ReplyId, SegmentId, UtteranceId},
@@ -259,7 +259,19 @@ fn latency_text(latency: &TurnLatency) -> String {
     };
     let gaps: Vec<_> = latency.gaps().iter().filter(|(_, gap)| !gap.is_zero()).map(gap_text).collect();
     let early = if latency.speculative { ", begun early" } else { "" };
-    format!("response after {} ms ({wait}{early}): {}", latency.response().as_millis(), gaps.join(", "))
+    let response = latency.response().as_millis();
+    format!("response after {response} ms ({wait}{early}): {}{}", gaps.join(", "), overdue_text(latency.overdue))
+}
+
+fn overdue_text(overdue: Overdue) -> String {
+    let times = |what: &str, times: u32| format!("{times} {what} failed or came too late");
+    let reasons = [
+        overdue.transcript.then(|| "the final transcript did not come in time".to_owned()),
+        overdue.review.then(|| "the application did not review it in time".to_owned()),
+        (overdue.generations > 0).then(|| times("generation(s)", overdue.generations)),
+        (overdue.syntheses > 0).then(|| times("synthesis(es)", overdue.syntheses)),
+    ];
+    reasons.into_iter().flatten().map(|reason| format!("; {reason}")).collect()
 }
 
 fn gap_text((owner, gap): &(&'static str, std::time::Duration)) -> String {

@@ -69,8 +69,11 @@ impl Rules {
         self.check(Rule::I6, !works || engine.deadline().is_some(), || {
             format!("{} and {} without a deadline", probe.floor(), probe.turn())
         })?;
-        let idle = waits && !probe.waits_for_somebody() && (probe.waiting() > 0 || probe.is_turn_ready());
+        let asked = (probe.waiting() > 0 && !probe.gives_way()) || probe.is_turn_ready();
+        let idle = waits && !probe.waits_for_somebody() && asked;
         self.check(Rule::I6, !idle, || "somebody waits for a floor that is free".into())?;
+        let given = waits && !probe.waits_for_somebody() && probe.waiting() > 0;
+        self.check(Rule::I6, !given || engine.deadline().is_some(), || "way is given without a deadline".into())?;
         let answering = probe.turn() == "Answering" && probe.floor() == "Idle";
         self.check(Rule::I6, !answering, || "a turn is being answered by nobody".into())?;
         let held = probe.floor() == "Held";
