@@ -288,9 +288,10 @@ impl Options {
 }
 
 impl Engine {
-    /// A reply was first heard, after one generation: steers by the latency of its turn.
+    /// A reply was first heard, after one generation: steers by the latency of its turn, unless that waited for the floor.
     pub(super) fn steer(&mut self, latency: &TurnLatency) {
-        if matches!(latency.wait, Wait::Typed | Wait::Limit) {
+        let queued = latency.gaps().iter().any(|(owner, gap)| *owner == "queue" && !gap.is_zero());
+        if queued || matches!(latency.wait, Wait::Typed | Wait::Limit) {
             return;
         }
         let Some(mut event) = self.controller.observe(latency, &self.config) else { return };
