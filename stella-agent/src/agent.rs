@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use stella_core::{
-    engine::{CloseReason, ReplyOptions, Review, TurnLimit},
+    engine::{CloseReason, Priority, ReplyOptions, Review, TurnLimit},
     id::TurnId,
 };
 use stella_tools::Registry;
@@ -35,9 +35,10 @@ pub trait Agent: Send + Sync + 'static {
         None
     }
 
-    /// How the greeting is said: whether, and how readily, speech interrupts it. Default: as every other reply.
+    /// How the greeting is said: whether, and how readily, speech interrupts it. Default: with high priority, so that it
+    /// comes before the answer to a "Hello?" that was quicker; else as every other reply.
     fn greeting_options(&self) -> ReplyOptions {
-        ReplyOptions::default()
+        before_all_answers()
     }
 
     /// Whether [`on_user_turn`](Self::on_user_turn) is called. Default false: a reply can then be begun before the user's
@@ -95,8 +96,12 @@ pub struct UserTurn {
 pub struct BasicAgent {
     instructions: Option<String>,
     greeting: Option<String>,
-    greeting_options: ReplyOptions,
+    greeting_options: Option<ReplyOptions>,
     tools: Registry,
+}
+
+fn before_all_answers() -> ReplyOptions {
+    ReplyOptions { priority: Priority::High, ..ReplyOptions::default() }
 }
 
 impl BasicAgent {
@@ -115,7 +120,7 @@ impl BasicAgent {
     /// Sets how that is said: whether, and how readily, speech interrupts it.
     #[must_use]
     pub fn greeting_options(mut self, options: ReplyOptions) -> Self {
-        self.greeting_options = options;
+        self.greeting_options = Some(options);
         self
     }
 
@@ -137,7 +142,7 @@ impl Agent for BasicAgent {
     }
 
     fn greeting_options(&self) -> ReplyOptions {
-        self.greeting_options
+        self.greeting_options.unwrap_or_else(before_all_answers)
     }
 
     fn tools(&self) -> Registry {

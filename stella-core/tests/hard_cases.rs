@@ -782,6 +782,100 @@ fn a_waiting_reply_is_said_over_a_voice_that_does_not_end() {
 }
 
 #[test]
+fn a_reply_begun_over_a_voice_is_not_cut_off_by_its_end() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.100 say Is that a radio or is somebody still there?
+        9.000 interim so what I wanted to say is this
+        10.200 audio 72000
+        10.210 synthesized
+        10.300 playout 480
+        10.500 silence
+        10.550 final So what I wanted to say is this.
+        10.560 score 0.9
+        13.300 playout 72000
+        13.600 text Yes?
+        13.610 generated
+        13.700 audio 12000
+        13.710 synthesized
+        13.800 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_cough_does_not_hold_back_a_waiting_reply_for_longer_than_it_lasts() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.200 silence
+        0.250 final
+        0.400 say Hello, this is Stella.
+        0.500 audio 24000
+        0.510 synthesized
+        0.600 playout 24000
+    "
+    ));
+}
+
+#[test]
+fn a_model_that_lost_its_first_word_and_then_says_nothing_is_apologised_for() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 type Hello?
+        0.100 text Well
+        0.200 generation failed
+        0.300 generated
+        0.500 audio 24000
+        0.510 synthesized
+        0.600 playout 24000
+        0.700 audio 24000
+        0.710 synthesized
+        1.600 playout 48000
+    "
+    ));
+}
+
+#[test]
+fn a_sign_of_listening_that_is_understood_after_the_reply_is_no_turn() {
+    let mut options = options();
+    options.endpointing.wait_incomplete = Duration::from_secs(4);
+    let script = "
+        0.000 say One two three four five six seven.
+        0.050 audio 48000
+        0.060 synthesized
+        0.100 playout 480
+        0.700 playout 14880
+        0.750 voice
+        0.800 silence
+        1.000 score 0.1
+        2.000 playout 48000
+        2.100 final Mhm.
+    ";
+    insta::assert_snapshot!(run(options, script));
+}
+
+#[test]
+fn an_echo_beyond_the_limit_of_a_turn_is_not_answered() {
+    let mut options = options();
+    options.turn_limit.max_duration = Some(Duration::from_secs(2));
+    options.turn_limit.then = AfterLimit::Commit;
+    let script = "
+        0.000 say firmly One two three four five six.
+        0.050 audio 60000
+        0.060 synthesized
+        0.100 playout 480
+        0.200 voice
+        2.600 playout 60000
+        2.680 final One two three four five six.
+        2.700 silence
+        2.750 final
+    ";
+    insta::assert_snapshot!(run(options, script));
+}
+
+#[test]
 fn a_model_that_says_nothing_after_its_tools_is_asked_again() {
     insta::assert_snapshot!(check(
         "

@@ -146,10 +146,12 @@ impl Engine {
         if self.waiting.len() >= self.config.conversation.max_waiting && !faulty!(self, QueuesWithoutLimit) {
             return self.fail(Stage::Limit, "too many replies wait for the floor".into());
         }
-        self.drop_speculation();
         let reply = Reply::new(ReplyId(self.ids.next()), purpose, options, &self.config);
         let index = self.waiting.iter().position(|w| w.options.priority < options.priority);
         self.waiting.insert(index.unwrap_or(self.waiting.len()), Box::new(reply));
+        if !self.answers_go_first() {
+            self.drop_speculation();
+        }
     }
 
     /// Takes an item of an earlier conversation.

@@ -65,15 +65,17 @@ impl Engine {
                 return;
             }
             Listener::Pausing { mut utterance, .. } | Listener::Ready { mut utterance, .. } => {
-                (utterance.weighed, utterance.ended) = (false, false);
+                (utterance.weighed, utterance.ended) = (self.was_given_way(&utterance), false);
+                utterance.listened = false;
                 utterance
             }
         };
         let id = utterance.id;
+        let given_way = self.was_given_way(&utterance);
         self.speakers[index].listener = Listener::Speaking(utterance);
         self.user_active();
         self.drop_speculation_on(id);
-        if self.drives(speaker) {
+        if self.drives(speaker) && !given_way {
             self.begin_overlap(id, since);
         }
     }
@@ -88,7 +90,7 @@ impl Engine {
             }
         };
         if utterance.is_cutting() {
-            utterance.limit = Limit::Exceeded; // the turn ends by itself
+            utterance.limit = Limit::Overdue { asked: None }; // the turn ends by itself, unless the voice goes on
         }
         utterance.checkpoint += 1;
         let (id, checkpoint) = (utterance.id, utterance.checkpoint);
@@ -311,7 +313,8 @@ impl Engine {
                 Others::Ignore => self.discard(part, DiscardReason::NotAddressed),
             };
         }
-        let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible);
+        let overlaps = self.floor.reply().is_some_and(|reply| !reply.is_speculative() && reply.options.interruptible)
+            && !self.was_given_way(spoken);
         // What the application commits is meant, whatever it sounds like.
         let verdict = if moments.wait == Wait::Manual {
             Verdict::Interruption
@@ -334,12 +337,17 @@ impl Engine {
                 Verdict::Interruption | Verdict::Unsure if self.warm_until().is_some() => self.resume(utterance),
                 Verdict::Interruption | Verdict::Unsure => self.cut_off(Some(utterance)),
             }
-        } else if verdict == Verdict::Echo {
+        } else if verdict == Verdict::Echo || (verdict == Verdict::Backchannel && spoken.listened) {
             self.drop_speculation_on(utterance);
             return self.discard(part, DiscardReason::Backchannel);
         }
         self.collect(part, moments);
         self.adopt_speculation(utterance, moments);
+    }
+
+    /// Whether the reply on the floor was begun over this utterance, after it was given way for long enough.
+    fn was_given_way(&self, spoken: &Utterance) -> bool {
+        spoken.given_way.is_some() && spoken.given_way == self.floor.reply().map(|reply| reply.id)
     }
 
     /// Whether a short word is an answer to the reply on the floor: it came when the reply had nearly come to its end,
@@ -398,9 +406,12 @@ impl Engine {
             }
         }
         let mut open = self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut());
-        if let Some(weighed) = open.find(|u| Some(u.id) == self.overlap.utterance()) {
-            (weighed.weighed, weighed.over) = (true, over);
-            weighed.early |= early;
+        if let Some(spoken) = open.find(|u| u.id == utterance) {
+            spoken.over = over;
+            if self.overlap.utterance() == Some(utterance) {
+                spoken.weighed = true;
+                spoken.early |= early;
+            }
         }
     }
 
@@ -501,7 +512,7 @@ impl Engine {
         }
     }
 
-    fn verdict(&self, spoken: &Utterance, voiced: Duration, is_final: bool) -> Verdict {
+    pub(super) fn verdict(&self, spoken: &Utterance, voiced: Duration, is_final: bool) -> Verdict {
         let agent_text = self.heard_over(spoken);
         let (text, confidence) = (spoken.text.trim(), spoken.confidence);
         match self.judge.judge(Overlapping { text, voiced, is_final, confidence, agent_text: &agent_text }) {
@@ -523,10 +534,13 @@ impl Engine {
         format!("{} {now}", spoken.outlasted)
     }
 
-    /// A reply ends: the echo of what was heard of it outlasts it.
-    pub(super) fn keep_heard(&mut self, heard: &str) {
+    /// A reply ends: the echo of what was heard of it outlasts it, and so do signs of listening to it.
+    pub(super) fn outlast(&mut self, reply: &Reply, heard: &str, finished: bool) {
+        let boundary = self.samples(self.config.interruption.answer_boundary);
         for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
             heard.clone_into(&mut utterance.outlasted);
+            let over = utterance.over.filter(|(over, _)| finished && *over == reply.id);
+            utterance.listened |= over.is_some_and(|(_, position)| !reply.speech.ends_within(position, boundary));
         }
     }
 

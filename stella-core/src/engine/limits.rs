@@ -1,7 +1,7 @@
 //! What the engine does about users who do not stop: the limits of a turn.
 
 use super::{
-    Command, EndpointingMode, Engine, Event, Output, Part, Source, TurnLimit, Wait,
+    Command, DiscardReason, EndpointingMode, Engine, Event, Part, Source, TurnLimit, Verdict, Wait,
     judge::words,
     listener::{Limit, Listener, Utterance},
     options::AfterLimit,
@@ -44,9 +44,8 @@ impl Engine {
         self.event(Event::TurnLimit(TurnLimit { speaker, utterance, words, duration }));
         // If the application ends turns, it alone does.
         let wanted = self.config.turn_limit.then == AfterLimit::Commit && !self.ends_manually();
-        let cuts = wanted && self.drives(speaker);
         if let Some(utterance) = self.speakers[index].listener.utterance_mut() {
-            utterance.limit = if cuts { Limit::Overdue { asked: false } } else { Limit::Exceeded };
+            utterance.limit = if wanted { Limit::Overdue { asked: None } } else { Limit::Exceeded };
         }
     }
 
@@ -56,16 +55,26 @@ impl Engine {
         if !self.may_cut() {
             return;
         }
-        for speaker in &mut self.speakers {
-            let Listener::Speaking(utterance) = &mut speaker.listener else { continue };
-            let Limit::Overdue { asked } = utterance.limit else { continue };
-            if asked && utterance.text.trim().is_empty() {
-                continue; // nothing to answer yet
+        for index in 0..self.speakers.len() {
+            if !self.drives(self.speakers[index].id) {
+                continue;
             }
-            utterance.limit = Limit::Cutting { at, by };
-            utterance.checkpoint += 1;
-            let (utterance, checkpoint) = (utterance.id, utterance.checkpoint);
-            self.out.push_back(Output::Command(Command::Checkpoint { utterance, checkpoint }));
+            let Listener::Speaking(utterance) = &mut self.speakers[index].listener else { continue };
+            match utterance.limit {
+                Limit::Overdue { asked: Some(_) } if !utterance.has_words() => {} // nothing to answer yet
+                Limit::Overdue { asked: Some(at) } if utterance.is_final() => {
+                    utterance.limit = Limit::Cutting { at, by };
+                    self.cut_turn(index);
+                    return;
+                }
+                Limit::Overdue { .. } => {
+                    utterance.limit = Limit::Cutting { at, by };
+                    utterance.checkpoint += 1;
+                    let (utterance, checkpoint) = (utterance.id, utterance.checkpoint);
+                    self.command(Command::Checkpoint { utterance, checkpoint });
+                }
+                Limit::Within | Limit::Exceeded | Limit::Cutting { .. } => {}
+            }
         }
     }
 
@@ -80,18 +89,20 @@ impl Engine {
 
     /// The words up to the limit are a turn, and the voice goes on as another utterance.
     pub(super) fn cut_turn(&mut self, index: usize) {
-        let may = self.may_cut();
         let speaker = self.speakers[index].id;
+        let may = self.may_cut() && self.drives(speaker);
         let next = UtteranceId(self.ids.peek());
         let Listener::Speaking(utterance) = &mut self.speakers[index].listener else { return };
         let Limit::Cutting { at, .. } = utterance.limit else { return };
-        let text = utterance.text.trim().to_owned();
-        if text.is_empty() || !may {
-            utterance.limit = Limit::Overdue { asked: may };
+        if !utterance.has_words() || !may {
+            utterance.limit = Limit::Overdue { asked: may.then_some(at) };
             return;
         }
+        let text = utterance.text.trim().to_owned();
         self.ids.next();
-        let cut = std::mem::replace(utterance, Utterance::new(next, at));
+        let mut rest = Utterance::new(next, at);
+        rest.outlasted.clone_from(&utterance.outlasted);
+        let cut = std::mem::replace(utterance, rest);
         self.command(Command::FinishUtterance { utterance: cut.id });
         self.expect_correction(speaker, &cut);
         self.event(Event::UserTranscript { speaker, utterance: cut.id, text: text.clone(), is_final: true });
@@ -99,6 +110,9 @@ impl Engine {
         self.overlap = Overlap::None;
         let moments = Moments { transcribed: self.now, ..Moments::at(at, Wait::Limit) };
         let part = Part { speaker, source: Source::Utterance(cut.id), text, interim: !cut.is_final() };
+        if self.verdict(&cut, at.since(cut.since), true) == Verdict::Echo {
+            return self.discard(part, DiscardReason::Backchannel);
+        }
         self.collect(part, moments);
     }
 }

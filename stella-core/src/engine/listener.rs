@@ -1,6 +1,6 @@
 //! One speaker's side of the floor: silent, speaking, pausing, or done and waiting for the transcript.
 
-use super::{Wait, options::TurnLimitOptions, pace::Pace, turn::Moments};
+use super::{Wait, judge::words, options::TurnLimitOptions, pace::Pace, turn::Moments};
 use crate::{
     id::{ReplyId, ScoreId, SpeakerId, UtteranceId},
     time::Timestamp,
@@ -68,6 +68,10 @@ pub(super) struct Utterance {
     /// What was heard of the reply that ended last while it was open.
     pub(super) outlasted: String,
     pub(super) limit: Limit,
+    /// The reply of the agent's own initiative that was begun over it: it has let this utterance finish for long enough.
+    pub(super) given_way: Option<ReplyId>,
+    /// Whether it was a sign of listening, if it is one: it was raised well before the end of the reply that ended last.
+    pub(super) listened: bool,
 }
 
 /// Whether an utterance is within the limits of a turn.
@@ -77,8 +81,8 @@ pub(super) enum Limit {
     Within,
     /// It is not, and that was told.
     Exceeded,
-    /// It is to be cut once its words can be answered. `asked`: they were asked for, and there were none.
-    Overdue { asked: bool },
+    /// It is to be cut once its words can be answered: where they were `asked` for, if there were none in time.
+    Overdue { asked: Option<Timestamp> },
     /// It is to be cut where it was `at`; its final text up to there is awaited until `by`.
     Cutting { at: Timestamp, by: Timestamp },
 }
@@ -127,12 +131,19 @@ impl Utterance {
             outlasted: String::new(),
             ended: false,
             limit: Limit::Within,
+            given_way: None,
+            listened: false,
         }
     }
 
     /// Whether the final text up to its limit is awaited.
     pub(super) fn is_cutting(&self) -> bool {
         matches!(self.limit, Limit::Cutting { .. })
+    }
+
+    /// Whether a word of it is known.
+    pub(super) fn has_words(&self) -> bool {
+        words(&self.text).next().is_some()
     }
 
     /// Whether `text` holds everything said up to the last checkpoint.

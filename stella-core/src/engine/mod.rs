@@ -85,7 +85,7 @@ use {
     closing::Closing,
     controller::Controller,
     floor::Floor,
-    listener::Speaker,
+    listener::{Speaker, Utterance},
     overlap::Overlap,
     presence::Presence,
     reply::Reply,
@@ -321,7 +321,7 @@ impl Engine {
             self.filler_at().map(|at| (at, Due::Filler)),
             self.presence.deadline().filter(|_| self.closing.is_open()).map(|at| (at, Due::Rejoin)),
             self.away_at().map(|at| (at, Due::Away)),
-            self.way_at().map(|at| (at, Due::GiveWay)),
+            self.yields_at().map(|at| (at, Due::GiveWay)),
         ];
         listeners.chain(others.into_iter().flatten()).min_by_key(|&(at, _)| at)
     }
@@ -363,10 +363,13 @@ impl Engine {
     fn settle(&mut self) {
         self.advance();
         self.give_up();
-        while self.closing.is_open() && self.floor.is_idle() && self.give_floor() {
+        while self.closing.is_open() && self.floor.is_idle() {
+            self.cut_overdue();
+            if !self.give_floor() {
+                break;
+            }
             self.advance();
         }
-        self.cut_overdue();
         self.next_overlap();
         self.trim_history();
         self.advance_closing(false);
@@ -378,40 +381,55 @@ impl Engine {
         if self.waits_for_somebody() {
             return false;
         }
-        let next = self.waiting.iter().position(|reply| !self.gives_way(reply));
-        let urgent = next.is_some_and(|next| self.waiting[next].options.priority == Priority::High);
-        if !urgent && self.is_turn_ready() {
+        let yields = self.yield_to_speakers();
+        let urgent = self.waiting.front().is_some_and(|reply| reply.options.priority == Priority::High);
+        if (yields || !urgent) && self.is_turn_ready() {
             self.commit_turn();
             return !self.floor.is_idle();
         }
-        if matches!(self.turn, Turn::Reviewing { .. }) {
+        if yields || matches!(self.turn, Turn::Reviewing { .. }) {
             return false;
         }
-        match next.and_then(|next| self.waiting.remove(next)) {
+        match self.waiting.pop_front() {
             Some(reply) => self.start(reply),
             None => return false,
         }
         true
     }
 
-    /// Whether a reply that waits lets somebody finish first, who speaks or pauses.
-    fn gives_way(&self, reply: &Reply) -> bool {
-        reply.options.interruptible && self.gives_way_until().is_some_and(|until| self.now < until)
+    /// Whether the next reply of those that wait lets somebody finish first, who speaks or pauses.
+    fn yield_to_speakers(&mut self) -> bool {
+        let (now, yields) = (self.now, self.yields());
+        if yields && let Some(reply) = self.waiting.front_mut() {
+            reply.yields_since.get_or_insert(now);
+        }
+        yields
     }
 
-    /// Until when those who speak or pause are let finish.
-    fn gives_way_until(&self) -> Option<Timestamp> {
-        let enabled = self.config.interruption.enabled;
-        let speaking = self.speakers.iter().filter(|s| enabled && self.drives(s.id));
-        let since = speaking.filter_map(|s| s.listener.utterance()).map(|utterance| utterance.since).max()?;
-        Some(since + self.config.conversation.give_way)
+    fn yields(&self) -> bool {
+        self.yields_until().is_some_and(|until| self.now < until)
     }
 
-    /// When a reply that waits is begun although somebody has not finished.
-    fn way_at(&self) -> Option<Timestamp> {
+    /// Until when the next reply of those that wait lets somebody finish; `None` if it need not.
+    fn yields_until(&self) -> Option<Timestamp> {
+        let next = self.waiting.front().filter(|reply| reply.options.interruptible)?;
+        // A sound that is known to hold no word is over.
+        let noise = |s: &Speaker, u: &Utterance| !s.listener.is_speaking() && u.is_final() && !u.has_words();
+        let open = |s: &Speaker| s.listener.utterance().filter(|u| !noise(s, u)).map(|u| u.since);
+        let driving = self.speakers.iter().filter(|s| self.config.interruption.enabled && self.drives(s.id));
+        let since = driving.filter_map(open).max()?;
+        Some(since.min(next.yields_since.unwrap_or(since)) + self.config.conversation.give_way)
+    }
+
+    /// When the next reply of those that wait is begun although somebody has not finished.
+    fn yields_at(&self) -> Option<Timestamp> {
         let free = self.closing.is_open() && self.floor.is_idle() && !matches!(self.turn, Turn::Reviewing { .. });
-        let waits = free && !self.waits_for_somebody() && self.waiting.iter().any(|reply| self.gives_way(reply));
-        waits.then(|| self.gives_way_until()).flatten()
+        self.yields_until().filter(|until| free && !self.waits_for_somebody() && self.now < *until)
+    }
+
+    /// Whether replies that wait let the answer to who is speaking go first.
+    fn answers_go_first(&self) -> bool {
+        self.waiting.front().is_none_or(|next| self.yields() && next.options.priority != Priority::High)
     }
 
     // Outputs

@@ -268,8 +268,9 @@ pub struct ConversationOptions {
     /// Whether the model is told which words of its last reply were cut off and not heard, in a note that says so. They
     /// are never shown as said. Default false.
     pub show_unheard: bool,
-    /// A reply by the agent's own initiative that may be interrupted lets whoever is speaking finish, for so long since
-    /// they began; then it is said over them, and their voice so far does not interrupt it. Default 10 s.
+    /// A reply by the agent's own initiative that may be interrupted lets whoever is speaking finish, and be answered, until
+    /// they speak or it waits for so long; then it is said over them, and their utterance does not interrupt it. Default
+    /// 10 s.
     pub give_way: Duration,
     /// What the agent says once in a reply when tools keep it waiting, such as "One moment."; empty for nothing, the
     /// default.
@@ -372,8 +373,8 @@ pub enum AfterLimit {
     /// The application is told, and may speak up.
     #[default]
     Tell,
-    /// What was said so far is committed as a turn, and answered by a reply that the voice which goes on does not
-    /// interrupt. What it says meanwhile is answered afterwards.
+    /// What was said so far is committed as a turn, once the floor is free, and answered by a reply that the voice which
+    /// goes on does not interrupt. What it says meanwhile is answered afterwards.
     Commit,
 }
 
@@ -457,6 +458,7 @@ impl Options {
             ("recovery.playout_by", recovery.playout_by),
             ("recovery.review_by", recovery.review_by),
             ("conversation.user_away_after", self.conversation.user_away_after),
+            ("conversation.give_way", self.conversation.give_way),
         ] {
             check(by > Duration::ZERO && by <= hour, field, "is zero or exceeds an hour")?;
         }

@@ -158,10 +158,10 @@ impl Probe<'_> {
         self.0.waits_for_somebody()
     }
 
-    /// Whether every reply that waits lets somebody finish first.
+    /// Whether the next reply of those that wait lets somebody finish first.
     #[must_use]
-    pub fn gives_way(&self) -> bool {
-        self.0.waiting.iter().all(|reply| self.0.gives_way(reply))
+    pub fn yields(&self) -> bool {
+        self.0.yields()
     }
 
     /// Replies that wait for the floor.

@@ -46,11 +46,10 @@ impl Engine {
         if words.is_none() {
             self.generate();
         }
-        // Whoever is speaking already speaks over it; but not who was given way for long enough.
-        let (now, give_way) = (self.now, self.config.conversation.give_way);
-        let own = self.floor.reply().is_some_and(|reply| reply.turn().is_none());
+        // Whoever is speaking already speaks over it; but not over a reply that has let them finish for long enough.
+        let own = self.floor.reply().filter(|reply| reply.turn().is_none()).map(|reply| reply.id);
         for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
-            utterance.weighed = own && utterance.since + give_way <= now;
+            (utterance.given_way, utterance.weighed) = (own, own.is_some());
         }
     }
 
@@ -87,7 +86,7 @@ impl Engine {
         reply.stamps.first_token.get_or_insert(now);
         reply.length += text.chars().count();
         if words(text).next().is_some() {
-            reply.worded = true;
+            reply.worded.get_or_insert(reply.round);
             reply.stamps.first_words.get_or_insert(now);
         }
         reply.speech.push(reply.round, text, &options);
@@ -117,17 +116,21 @@ impl Engine {
     }
 
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
-        let now = self.now;
+        let (now, retries) = (self.now, self.config.recovery.retries);
         // A tool may have asked for words of its own.
-        let spoken_for = !self.waiting.is_empty();
+        let asked = self.floor.reply().map(|reply| reply.id);
+        let spoken_for = self.waiting.iter().any(|waiting| asked.is_some_and(|id| waiting.id > id));
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
         reply.usage = reply.usage.plus(spent);
         let round = reply.round;
         reply.speech.flush(round);
+        // Who has said something before the tools may leave it at that, but only if asked twice.
+        let again = reply.failures < retries && reply.speech.text(round).trim().is_empty();
+        let silent = reply.worded.is_none() || (round > 0 && again);
         if reply.ledger.has_calls(round) {
             reply.step = Step::Tools { since: now };
-        } else if !reply.worded && !(round > 0 && spoken_for) {
+        } else if silent && !(round > 0 && spoken_for) {
             self.generation_failed(generation, true, "the model said nothing".into());
         } else {
             reply.step = Step::Done;
@@ -152,6 +155,9 @@ impl Engine {
         let unused = reply.speech.text(round).trim().is_empty() && !reply.ledger.has_calls(round);
         if unused && retryable && reply.failures < recovery.retries {
             reply.failures += 1;
+            if reply.worded == Some(round) {
+                (reply.worded, reply.stamps.first_words) = (None, None); // forgotten
+            }
             return self.generate();
         }
         reply.failed = true;
@@ -327,7 +333,7 @@ impl Engine {
             }
         }
         let (heard, unheard) = reply.split();
-        self.keep_heard(&heard);
+        self.outlast(&reply, &heard, end == ReplyEnd::Finished);
         self.event(Event::ReplyEnded { reply: reply.id, end, heard, unheard, usage: reply.usage });
         if let Turn::Answering { turn, .. } = self.turn
             && reply.turn().is_some_and(|answered| answered.id == turn)

@@ -31,8 +31,8 @@ pub(super) struct Reply {
     pub(super) failures: u32,
     /// Characters of text so far.
     pub(super) length: usize,
-    /// Whether the model has written a word.
-    pub(super) worded: bool,
+    /// The first generation in which the model has written a word.
+    pub(super) worded: Option<u32>,
     pub(super) speech: Speech,
     pub(super) ledger: Ledger,
     pub(super) usage: TokenUsage,
@@ -42,6 +42,8 @@ pub(super) struct Reply {
     pub(super) mute: bool,
     /// Whether it has said something to fill the wait for tools.
     pub(super) filled: bool,
+    /// Since when it lets somebody finish, although the floor is free.
+    pub(super) yields_since: Option<Timestamp>,
     /// Whether the user's words are in the history, because something of the reply was heard or done.
     pub(super) recorded: bool,
     pub(super) stamps: Stamps,
@@ -103,13 +105,14 @@ impl Reply {
             round: 0,
             failures: 0,
             length: 0,
-            worded: false,
+            worded: None,
             speech: Speech::new(&config.speech),
             ledger: Ledger::default(),
             usage: TokenUsage::default(),
             failed: false,
             mute: false,
             filled: false,
+            yields_since: None,
             recorded: false,
             stamps: Stamps::default(),
         }

@@ -126,7 +126,8 @@ impl Engine {
         }
         let sent = if shortens { reply.stamps.first_audio.unwrap_or(now) } else { now };
         let latency = first.then(|| reply.latency(sent)).flatten();
-        let by_itself = reply.round == 0 && reply.ledger.len() == 0 && !reply.failed;
+        let failures = reply.stamps.generations_failed + reply.stamps.syntheses_failed;
+        let by_itself = reply.round == 0 && reply.ledger.len() == 0 && failures == 0;
         let text = reply.speech.newly_heard();
         self.tell_heard(id, text);
         if first {

@@ -200,7 +200,7 @@ impl Engine {
             && alone
             && heard
             && self.floor.is_idle()
-            && self.waiting.is_empty()
+            && self.answers_go_first()
             && collected.attempts < steering.max_attempts;
         if !wanted {
             return;

@@ -69,7 +69,7 @@ impl Rules {
         self.check(Rule::I6, !works || engine.deadline().is_some(), || {
             format!("{} and {} without a deadline", probe.floor(), probe.turn())
         })?;
-        let asked = (probe.waiting() > 0 && !probe.gives_way()) || probe.is_turn_ready();
+        let asked = (probe.waiting() > 0 && !probe.yields()) || probe.is_turn_ready();
         let idle = waits && !probe.waits_for_somebody() && asked;
         self.check(Rule::I6, !idle, || "somebody waits for a floor that is free".into())?;
         let given = waits && !probe.waits_for_somebody() && probe.waiting() > 0;
