@@ -458,7 +458,6 @@ impl Options {
             ("recovery.playout_by", recovery.playout_by),
             ("recovery.review_by", recovery.review_by),
             ("conversation.user_away_after", self.conversation.user_away_after),
-            ("conversation.give_way", self.conversation.give_way),
         ] {
             check(by > Duration::ZERO && by <= hour, field, "is zero or exceeds an hour")?;
         }
@@ -471,6 +470,7 @@ impl Options {
         check(limit.max_words != Some(0), "turn_limit.max_words", "is zero")?;
         let longest = limit.max_duration.unwrap_or(hour);
         check(longest > Duration::ZERO && longest <= hour, "turn_limit.max_duration", "is zero or exceeds an hour")?;
+        check(self.conversation.give_way <= hour, "conversation.give_way", "exceeds an hour")?;
         check(self.conversation.filler_after <= hour, "conversation.filler_after", "exceeds an hour")?;
         let rejoin = self.conversation.rejoin_within.unwrap_or_default();
         check(rejoin <= hour * 24, "conversation.rejoin_within", "exceeds a day")?;
