@@ -9,7 +9,7 @@ use std::{
 use super::{Broken, Rule};
 use crate::{
     chat::Message,
-    engine::{AgentState, Config, Options, Part, Source, TurnOutcome, UserState},
+    engine::{AgentState, Config, Options, Part, Source, TurnOutcome, UserState, Wait},
     id::{CallId, GenerationId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
     time::Timestamp,
     tool::ToolPolicy,
@@ -29,6 +29,10 @@ pub(super) struct Rules {
     pub(super) scores: Vec<(ScoreId, SpeakerId)>,
     pub(super) reviews: Vec<TurnId>,
     pub(super) utterances: BTreeMap<UtteranceId, Utterance>,
+    /// Where the next utterance begins.
+    pub(super) voiced_since: Timestamp,
+    /// When the application ended turns.
+    pub(super) commits: BTreeSet<Timestamp>,
     /// Finished utterances whose final transcript may still be told.
     pub(super) corrections: Vec<(UtteranceId, u32)>,
     pub(super) tools: BTreeMap<String, ToolPolicy>,
@@ -70,12 +74,73 @@ pub(super) struct Utterance {
     pub(super) speaking: bool,
     /// Whether the application ended the turn, or the speaker left.
     pub(super) released: bool,
+    /// First voiced sample.
+    pub(super) since: Timestamp,
+    /// Last voiced sample, when the end of the voice was noticed, and when the last checkpoint was asked for.
+    pub(super) last_voiced: Timestamp,
+    pub(super) voice_ended: Timestamp,
+    pub(super) asked_at: Timestamp,
+    /// When the final transcript of the pause came.
+    pub(super) transcribed: Option<Timestamp>,
+    /// Who ended the pause, if it was not a silence.
+    pub(super) ended_by: Option<Wait>,
+}
+
+impl Utterance {
+    /// The voice ends.
+    pub(super) fn pause(&mut self, now: Timestamp, last_voiced: Timestamp) {
+        if std::mem::replace(&mut self.speaking, false) {
+            (self.last_voiced, self.voice_ended) = (last_voiced.max(self.since).min(now), now);
+        }
+    }
+
+    /// The voice goes on.
+    pub(super) fn go_on(&mut self) {
+        (self.speaking, self.transcribed, self.ended_by) = (true, None, None);
+    }
+
+    /// Whether the voice has paused, and everything said up to there is known.
+    pub(super) fn is_understood(&self) -> bool {
+        !self.speaking && self.answered == self.asked
+    }
+
+    /// When it was said and understood, if it is over now.
+    pub(super) fn moments(&self, now: Timestamp) -> Moments {
+        let Self { last_voiced, voice_ended, .. } = *self;
+        let transcribed = self.transcribed.unwrap_or(now);
+        if self.speaking {
+            Moments { filed: now, transcribed, ..Moments::at(self.asked_at, Some(Wait::Limit)) }
+        } else {
+            Moments { wait: self.ended_by, last_voiced, voice_ended, transcribed, filed: now }
+        }
+    }
+}
+
+/// When words were said and understood, by the inputs alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moments {
+    /// What ended them; `None` for a silence or the recogniser.
+    pub(super) wait: Option<Wait>,
+    pub(super) last_voiced: Timestamp,
+    pub(super) voice_ended: Timestamp,
+    pub(super) transcribed: Timestamp,
+    /// When they became part of the turn.
+    pub(super) filed: Timestamp,
+}
+
+impl Moments {
+    /// Of words that were complete at once.
+    pub(super) fn at(now: Timestamp, wait: Option<Wait>) -> Self {
+        Self { wait, last_voiced: now, voice_ended: now, transcribed: now, filed: now }
+    }
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct TurnBook {
     pub(super) parts: Vec<Part>,
     pub(super) outcome: Option<TurnOutcome>,
+    /// When its last part that may end a turn was said; `None` if only the application can have ended it.
+    pub(super) said: Option<Moments>,
     /// How often its words were added to the history.
     pub(super) recorded: u32,
 }
@@ -103,6 +168,12 @@ pub(super) struct ReplyBook {
     pub(super) spoke: String,
     /// Whether something outside was changed for it.
     pub(super) effects: bool,
+    /// When it was certain, and when its first generation and its first synthesis were asked for.
+    pub(super) certain: Option<Timestamp>,
+    pub(super) requested: Option<Timestamp>,
+    pub(super) synthesised: Option<Timestamp>,
+    /// Whether its first segment may have nothing to pronounce.
+    pub(super) may_begin_silent: bool,
     pub(super) first_token: Option<Timestamp>,
     pub(super) first_audio: Option<Timestamp>,
 }
@@ -125,6 +196,8 @@ pub(super) struct Words {
     pub(super) released: bool,
     /// Whether somebody else was linked when they were said.
     pub(super) aside: bool,
+    /// When they were said, if they may end a turn.
+    pub(super) moments: Option<Moments>,
 }
 
 /// What the words of a source must be.
@@ -169,6 +242,8 @@ impl Rules {
             scores: Vec::new(),
             reviews: Vec::new(),
             utterances: BTreeMap::new(),
+            voiced_since: Timestamp::ZERO,
+            commits: BTreeSet::new(),
             corrections: Vec::new(),
             tools: BTreeMap::new(),
             harmless: BTreeSet::new(),

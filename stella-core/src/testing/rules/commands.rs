@@ -25,22 +25,29 @@ impl Rules {
                 let taken = self.utterances.values().any(|u| u.speaker == *speaker);
                 self.check(Rule::I3, !taken, || format!("{speaker} has two open utterances"))?;
                 let texts = BTreeSet::from([String::new()]);
-                let (last_final, final_of) = (String::new(), 0);
+                let since = self.voiced_since;
                 let open = Utterance {
                     speaker: *speaker,
                     asked: 0,
                     answered: 0,
-                    last_final,
-                    final_of,
+                    last_final: String::new(),
+                    final_of: 0,
                     texts,
                     speaking: true,
                     released: false,
+                    since,
+                    last_voiced: since,
+                    voice_ended: since,
+                    asked_at: since,
+                    transcribed: None,
+                    ended_by: None,
                 };
                 self.utterances.insert(*utterance, open);
             }
             Command::Checkpoint { utterance, checkpoint } => {
+                let now = self.now;
                 let next = self.utterances.get_mut(utterance).map(|open| {
-                    open.asked += 1;
+                    (open.asked, open.asked_at) = (open.asked + 1, now);
                     open.asked
                 });
                 self.check(Rule::I3, next == Some(*checkpoint), || format!("checkpoint {checkpoint} of {utterance}"))?;
@@ -95,7 +102,9 @@ impl Rules {
             Command::Synthesize { segment, reply, text } => {
                 self.issue("segment", segment.0)?;
                 self.sounding(*reply, "synthesised")?;
+                let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
+                book.synthesised.get_or_insert(now);
                 book.segments.push(SegmentBook { id: *segment, text: text.clone(), samples: 0, done: false });
                 let open = self.segments.len();
                 self.check(Rule::I3, open == 0, || format!("{segment} is asked for beside another"))?;

@@ -1,15 +1,14 @@
 //! What must hold of each event.
 
-use std::time::Duration;
-
 use super::{
     Broken, Rule,
-    books::{Expected, Fate, Playing, Rules, TurnBook, Words, sounds},
+    books::{Expected, Fate, Moments, Playing, Rules, TurnBook, Words, sounds},
 };
 use crate::{
     chat::{ChatItem, Role},
     engine::{
-        AgentState, DiscardReason, Event, Input, ReplyEnd, Source, Steered, Steering, SteeringReason, UserState, Wait,
+        AgentState, DiscardReason, Event, Input, ReplyEnd, Source, Steered, Steering, SteeringReason, TypedPolicy,
+        UserState, Wait,
     },
     id::ReplyId,
 };
@@ -34,8 +33,10 @@ impl Rules {
                 self.agent = *state;
             }
             Event::MessageAccepted { message } => match input {
-                Input::Typed { speaker, message: typed, text, .. } if typed == message => {
+                Input::Typed { speaker, message: typed, text, policy } if typed == message => {
                     let (source, text) = (Source::Message(*message), Expected::Exactly(text.trim().to_owned()));
+                    let ends = *policy != TypedPolicy::Merge;
+                    let moments = ends.then(|| Moments::at(self.now, Some(Wait::Typed)));
                     self.words.push(Words {
                         source,
                         speaker: *speaker,
@@ -43,6 +44,7 @@ impl Rules {
                         fate: Fate::Open,
                         released: true,
                         aside: false,
+                        moments,
                     });
                 }
                 _ => return self.broken(Rule::I8, format!("{message} is accepted, but not typed")),
@@ -60,6 +62,7 @@ impl Rules {
                         fate: Fate::Open,
                         released: true,
                         aside: false,
+                        moments: None,
                     });
                 }
                 self.filed(*source, text, Fate::Discarded)?;
@@ -67,8 +70,10 @@ impl Rules {
             Event::TurnCommitted { turn, parts } => self.committed(*turn, parts)?,
             Event::TurnEnded { turn, outcome } => self.turn_ended(*turn, outcome)?,
             Event::ReplyStarted { reply, turn } => {
+                let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
                 let fresh = !book.started && !book.ended;
+                book.certain = Some(now);
                 (book.started, book.turn) = (true, *turn);
                 self.check(Rule::I2, fresh, || format!("{reply} started twice"))?;
                 let open = turn.is_none_or(|t| self.turns.get(&t).is_some_and(|t| t.outcome.is_none()));
@@ -112,26 +117,7 @@ impl Rules {
                     turn.recorded += 1;
                 }
             }
-            Event::Latency(latency) => {
-                let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
-                let least = self.options.endpointing.wait_complete;
-                let waited = latency.ready.since(latency.last_voiced) + Duration::from_millis(1);
-                self.check(Rule::I17, !silence || waited >= least, || format!("a silence of {waited:?} ended a turn"))?;
-                let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
-                if latency.wait != Wait::Typed {
-                    self.responses.insert(latency.response());
-                }
-                let (response, book) = (latency.response(), self.replies.get(&latency.reply));
-                self.check(Rule::I15, sum == response, || format!("{sum:?} of gaps, {response:?} of response"))?;
-                let now = latency.first_sample == self.now;
-                self.check(Rule::I15, now, || format!("the first sample was sent {}", latency.first_sample))?;
-                let token = book.and_then(|b| b.first_token);
-                let same = token == Some(latency.first_token);
-                self.check(Rule::I15, same, || format!("first token {token:?}, told {}", latency.first_token))?;
-                let audio = book.and_then(|b| b.first_audio);
-                let same = audio == Some(latency.first_audio);
-                self.check(Rule::I15, same, || format!("first audio {audio:?}, told {}", latency.first_audio))?;
-            }
+            Event::Latency(latency) => self.latency(latency)?,
             Event::Steered(steered) => self.steered(steered)?,
             Event::BudgetMissed(missed) => {
                 let over = self.options.latency.budget.is_some_and(|budget| missed.measured > budget);

@@ -7,6 +7,7 @@ mod books;
 mod commands;
 mod events;
 mod late;
+mod latency;
 mod state;
 mod step;
 mod words;

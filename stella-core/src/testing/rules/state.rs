@@ -14,6 +14,9 @@ impl Rules {
         if let Some(reply) = probe.reply() {
             let book = self.replies.entry(reply.id).or_default();
             book.interruptible = Some(reply.interruptible);
+            if reply.generation.is_some() {
+                book.requested.get_or_insert(self.now);
+            }
             for (_, owner) in self.generations.iter_mut().filter(|(id, _)| Some(*id) == reply.generation) {
                 *owner = Some(reply.id);
             }
