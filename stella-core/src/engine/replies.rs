@@ -300,7 +300,7 @@ impl Engine {
             if let Some(item) = reply.take_turn_record() {
                 self.remember(item);
             }
-            for item in reply.record(end == ReplyEnd::Interrupted) {
+            for item in reply.record() {
                 self.remember(item);
             }
             if faulty!(self, RemembersUnheardWords) {

@@ -167,7 +167,7 @@ impl Reply {
     }
 
     /// What goes into the history when the reply ends: what was heard, and the tools with their outputs.
-    pub(super) fn record(&self, cut: bool) -> Vec<ChatItem> {
+    pub(super) fn record(&self) -> Vec<ChatItem> {
         let mut items = Vec::new();
         for round in 0..=self.round {
             let (heard, unheard) = self.speech.split(Some(round));
@@ -176,7 +176,7 @@ impl Reply {
                 items.push(ChatItem::Message(Message {
                     role: Role::Assistant,
                     text: heard.to_owned(),
-                    interrupted: cut && !unheard.is_empty(),
+                    interrupted: !unheard.is_empty(),
                     unheard: (!unheard.is_empty()).then(|| unheard.to_owned()),
                 }));
             }
