@@ -247,6 +247,11 @@ impl Speech {
         self.segments.iter().any(|s| s.id.is_some())
     }
 
+    /// Whether words of it were shown, because they cannot be spoken.
+    pub(super) fn is_shown(&self) -> bool {
+        self.segments.iter().any(|s| s.state == State::Failed)
+    }
+
     /// Whether the last two segments that were tried both failed: the voice is gone.
     pub(super) fn has_lost_its_voice(&self) -> bool {
         let mut tried = self.segments.iter().rev().filter(|s| s.id.is_some());
