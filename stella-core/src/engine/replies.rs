@@ -87,7 +87,7 @@ impl Engine {
         reply.speech.push(reply.round, text, &options);
         let too_long = reply.length > MAX_REPLY;
         if too_long {
-            self.command(Command::CancelGeneration { generation });
+            self.cancel(generation);
             self.fail(Stage::Limit, format!("a reply of more than {MAX_REPLY} characters was cut"));
             self.generated(generation, None);
         }
@@ -154,8 +154,24 @@ impl Engine {
 
     pub(super) fn step_overdue(&mut self) {
         let Some(generation) = self.floor.reply().and_then(|reply| reply.step.generation()) else { return };
-        self.command(Command::CancelGeneration { generation });
+        self.cancel(generation);
         self.generation_failed(generation, true, format!("{generation} gave nothing in time"));
+    }
+
+    /// Cancels the generation of the reply on the floor, which goes on.
+    fn cancel(&mut self, generation: GenerationId) {
+        self.command(Command::CancelGeneration { generation });
+        let spent = self.floor.reply().map(|reply| self.estimated(reply)).unwrap_or_default();
+        if let Some(reply) = self.floor.reply_mut() {
+            reply.usage = reply.usage.plus(spent);
+        }
+    }
+
+    /// What the open generation of a reply has cost, about: once it is cancelled, nobody tells.
+    fn estimated(&self, reply: &Reply) -> TokenUsage {
+        let unheard = self.config.conversation.show_unheard;
+        let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
+        estimate(prompt, reply.speech.written(reply.round))
     }
 
     // Tools
@@ -252,9 +268,7 @@ impl Engine {
     fn abandon(&mut self, reply: &mut Reply) {
         if let Some(generation) = reply.step.generation().filter(|_| !faulty!(self, LeavesGenerationsOpen)) {
             self.command(Command::CancelGeneration { generation });
-            let unheard = self.config.conversation.show_unheard;
-            let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
-            reply.usage = reply.usage.plus(estimate(prompt, reply.speech.text(reply.round).len()));
+            reply.usage = reply.usage.plus(self.estimated(reply));
         }
         if let Some((segment, _)) = reply.speech.open() {
             self.command(Command::CancelSynthesis { segment });
@@ -336,6 +350,6 @@ impl Engine {
 
 /// The tokens of a generation that was cancelled, and so tells none itself.
 fn estimate(prompt: usize, written: usize) -> TokenUsage {
-    let tokens = |characters: usize| u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
+    let tokens = |characters: usize| u32::try_from(characters.div_ceil(CHARACTERS_A_TOKEN)).unwrap_or(u32::MAX);
     TokenUsage { prompt: tokens(prompt), cached: 0, completion: tokens(written) }
 }

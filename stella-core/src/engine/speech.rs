@@ -122,6 +122,11 @@ impl Speech {
         self.segments.iter().filter(|s| s.step == step).map(|s| s.text.as_str()).collect()
     }
 
+    /// Bytes of text of the newest step, cut or not.
+    pub(super) fn written(&self, step: u32) -> usize {
+        self.text(step).len() + self.clauses.rest().len()
+    }
+
     // Synthesis
 
     /// Whether it is time to synthesise more: one segment at once, while less than `ahead` samples are unplayed.
