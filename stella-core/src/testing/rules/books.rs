@@ -8,9 +8,10 @@ use std::{
 
 use super::{Broken, Rule};
 use crate::{
-    chat::Message,
+    chat::ChatItem,
     engine::{AgentState, Config, Options, Part, Source, TurnOutcome, UserState, Wait},
     id::{CallId, GenerationId, ReplyId, ScoreId, SegmentId, SpeakerId, TurnId, UtteranceId},
+    llm::TokenUsage,
     time::Timestamp,
     tool::ToolPolicy,
 };
@@ -24,6 +25,8 @@ pub(super) struct Rules {
     pub(super) issued: BTreeSet<(&'static str, u64)>,
     /// Open generations and the reply each belongs to, once known.
     pub(super) generations: Vec<(GenerationId, Option<ReplyId>)>,
+    /// Whether one was cancelled in the step in which it was asked for: nobody could see of which reply.
+    pub(super) cancelled_unseen: bool,
     pub(super) segments: Vec<(SegmentId, ReplyId)>,
     pub(super) calls: Vec<CallId>,
     pub(super) scores: Vec<(ScoreId, SpeakerId)>,
@@ -42,8 +45,8 @@ pub(super) struct Rules {
     pub(super) shown: Option<String>,
     pub(super) turns: BTreeMap<TurnId, TurnBook>,
     pub(super) replies: BTreeMap<ReplyId, ReplyBook>,
-    /// Assistant messages since the last reply ended.
-    pub(super) remembered: Vec<Message>,
+    /// What the agent said and did, by the history, since the last reply ended.
+    pub(super) remembered: Vec<ChatItem>,
     /// Whether some reply was not to be remembered.
     pub(super) forgetful: bool,
     /// Words that were finished, in the order in which they were.
@@ -166,8 +169,18 @@ pub(super) struct ReplyBook {
     pub(super) heard: u64,
     pub(super) segments: Vec<SegmentBook>,
     pub(super) spoke: String,
+    /// Whether words of it were shown that cannot be spoken.
+    pub(super) shown: bool,
+    /// Whether it goes into the history, once known.
+    pub(super) remember: Option<bool>,
     /// Whether something outside was changed for it.
     pub(super) effects: bool,
+    /// What its generations said they cost, whether any was cancelled, and the bytes of text of those.
+    pub(super) usage: TokenUsage,
+    pub(super) cancelled: bool,
+    pub(super) uncounted: usize,
+    /// Bytes of text of the open generation.
+    pub(super) written: usize,
     /// When it was certain, and when its first generation and its first synthesis were asked for.
     pub(super) certain: Option<Timestamp>,
     pub(super) requested: Option<Timestamp>,
@@ -237,6 +250,7 @@ impl Rules {
             now: Timestamp::ZERO,
             issued: BTreeSet::new(),
             generations: Vec::new(),
+            cancelled_unseen: false,
             segments: Vec::new(),
             calls: Vec::new(),
             scores: Vec::new(),

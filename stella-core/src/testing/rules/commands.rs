@@ -76,6 +76,10 @@ impl Rules {
                 self.shown = Some(users.collect::<Vec<_>>().join(" "));
             }
             Command::CancelGeneration { generation } => {
+                match self.reply_of(*generation) {
+                    Some(reply) => (reply.cancelled, reply.uncounted) = (true, reply.uncounted + reply.written),
+                    None => self.cancelled_unseen = true,
+                }
                 let before = self.generations.len();
                 self.generations.retain(|(open, _)| open != generation);
                 self.check(Rule::I3, self.generations.len() < before, || {

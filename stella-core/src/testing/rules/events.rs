@@ -3,12 +3,13 @@
 use super::{
     Broken, Rule,
     books::{Expected, Fate, Moments, Playing, Rules, TurnBook, Words, sounds},
+    history::Ended,
 };
 use crate::{
     chat::{ChatItem, Role},
     engine::{
-        AgentState, DiscardReason, Event, Input, ReplyEnd, Source, Steered, Steering, SteeringReason, TypedPolicy,
-        UserState, Wait,
+        AgentState, DiscardReason, Event, Input, Source, Steered, Steering, SteeringReason, TypedPolicy, UserState,
+        Wait,
     },
     id::ReplyId,
 };
@@ -85,8 +86,11 @@ impl Rules {
             Event::AgentUnspoken { reply, .. } => {
                 let started = self.replies.get(reply).is_some_and(|r| r.started && !r.ended);
                 self.check(Rule::I10, started, || format!("{reply} is shown before it is certain"))?;
+                self.replies.entry(*reply).or_default().shown = true;
             }
-            Event::ReplyEnded { reply, end, heard, .. } => self.reply_ended(*reply, *end, heard)?,
+            Event::ReplyEnded { reply, end, heard, unheard, usage } => {
+                self.reply_ended(*reply, Ended { end: *end, heard, unheard, usage: *usage })?;
+            }
             Event::Overlap { reply, .. } => {
                 let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
@@ -107,9 +111,6 @@ impl Rules {
                 let forced = matches!(input, Input::Interrupt { force: true } | Input::End { .. });
                 self.check(Rule::I13, !firm || forced, || format!("{reply} is interrupted"))?;
             }
-            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::Assistant => {
-                self.remembered.push(message.clone());
-            }
             Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::User => {
                 let said = |t: &TurnBook| t.parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
                 let mut open = self.turns.values_mut().filter(|t| t.outcome.is_none());
@@ -117,6 +118,8 @@ impl Rules {
                     turn.recorded += 1;
                 }
             }
+            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::System => {}
+            Event::HistoryAdded(item) => self.remembered.push(item.clone()),
             Event::Latency(latency) => self.latency(latency)?,
             Event::Steered(steered) => self.steered(steered)?,
             Event::BudgetMissed(missed) => {
@@ -184,31 +187,6 @@ impl Rules {
         self.check(Rule::I5, heard, || format!("{reply} says {spoken:?}, but only {reached:?} was played"))?;
         let enough = spoken.len() >= passed.len();
         self.check(Rule::I5, enough, || format!("{reply} says {spoken:?}, but {passed:?} was played"))
-    }
-
-    pub(super) fn reply_ended(&mut self, reply: ReplyId, end: ReplyEnd, heard: &str) -> Result<(), Broken> {
-        let book = self.replies.entry(reply).or_default();
-        let before = book.ended;
-        book.ended = true;
-        book.held = None;
-        let sounding = book.playing == Playing::Sounding;
-        let (started, effects, turn) = (book.started, book.effects, book.turn);
-        let spoke = book.spoke.trim().to_owned();
-        self.check(Rule::I2, !before, || format!("{reply} ended twice"))?;
-        self.check(Rule::I2, !sounding, || format!("{reply} ended, but still sounds"))?;
-        self.check(Rule::I2, started || end == ReplyEnd::RolledBack, || format!("{reply} ended, but never started"))?;
-        let open = self.segments.iter().find(|(_, r)| *r == reply);
-        self.check(Rule::I3, open.is_none(), || format!("{reply} ended, but {open:?} is open"))?;
-        self.check(Rule::I5, heard == spoke, || format!("{reply} ended with {heard:?} heard, told was {spoke:?}"))?;
-        let remembered = std::mem::take(&mut self.remembered);
-        if end == ReplyEnd::RolledBack {
-            let traces = !spoke.is_empty() || effects || !remembered.is_empty();
-            return self.check(Rule::I10, !traces, || format!("{reply} is rolled back, but left a trace"));
-        }
-        let forgotten = self.forgetful && turn.is_none() && remembered.is_empty();
-        let history: String = remembered.iter().map(|m| sounds(&m.text)).collect();
-        let same = forgotten || history == sounds(&spoke);
-        self.check(Rule::I5, same, || format!("{reply} said {spoke:?}, the history has {remembered:?}"))
     }
 
     /// I1, I2, I8: nothing is left open at the end.

@@ -6,6 +6,7 @@
 mod books;
 mod commands;
 mod events;
+mod history;
 mod late;
 mod latency;
 mod state;

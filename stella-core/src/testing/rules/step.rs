@@ -11,6 +11,7 @@ use crate::{
 
 impl Rules {
     pub(super) fn observe(&mut self, input: &Input, outputs: &[Record], engine: &Engine) -> Result<(), Broken> {
+        self.cancelled_unseen = false;
         self.told(input);
         self.answered(input);
         let was_closed = self.closed;
@@ -92,7 +93,13 @@ impl Rules {
             Input::Text { generation, text } => {
                 if let Some(reply) = self.reply_of(*generation) {
                     reply.first_token.get_or_insert(now);
+                    reply.written += text.len();
                     reply.may_begin_silent |= reply.synthesised.is_none() && !text.starts_with(char::is_alphanumeric);
+                }
+            }
+            Input::Generated { generation, usage, .. } => {
+                if let Some(reply) = self.reply_of(*generation) {
+                    reply.usage = reply.usage.plus(usage.unwrap_or_default());
                 }
             }
             Input::ToolCalled { generation, .. } => {
