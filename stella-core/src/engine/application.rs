@@ -178,7 +178,7 @@ impl Engine {
         let by = self.now + within;
         self.drop_speculation();
         self.overlap = Overlap::None;
-        self.waiting.clear();
+        self.drop_waiting();
         if let Some(reply) = self.floor.take() {
             self.end_reply(*reply, ReplyEnd::Interrupted);
         }
@@ -194,6 +194,15 @@ impl Engine {
                 self.start(Box::new(reply));
             }
             None => self.closing = Closing::Draining { reason, by },
+        }
+    }
+
+    /// Replies that wait for the floor are not begun any more.
+    fn drop_waiting(&mut self) {
+        let dropped = self.waiting.len();
+        self.waiting.clear();
+        if dropped > 0 {
+            self.fail(Stage::Limit, format!("the conversation is ending: {dropped} waiting replies are not begun"));
         }
     }
 
