@@ -57,7 +57,11 @@ pub(super) struct Rules {
     pub(super) agent: AgentState,
     /// Whose words drive the turn; `None` for everybody's.
     pub(super) linked: Option<SpeakerId>,
-    /// When the conversation must have ended.
+    /// Replies by the agent's own initiative that were asked for and have not begun.
+    pub(super) waiting: usize,
+    /// Whether the conversation is ending.
+    pub(super) ending: bool,
+    /// When it must have ended.
     pub(super) end_by: Option<Timestamp>,
     pub(super) closed: bool,
 }
@@ -271,6 +275,8 @@ impl Rules {
             user: UserState::default(),
             agent: AgentState::default(),
             linked: None,
+            waiting: 0,
+            ending: false,
             end_by: None,
             closed: false,
         }

@@ -9,6 +9,7 @@ mod events;
 mod history;
 mod late;
 mod latency;
+mod queues;
 mod state;
 mod step;
 mod words;

@@ -29,6 +29,7 @@ impl Rules {
         if was_closed {
             return Ok(());
         }
+        self.queues(input, outputs, engine)?;
         self.after(engine)
     }
 
