@@ -144,7 +144,10 @@ impl Engine {
     /// A reply by the agent's own initiative waits for the floor.
     fn enqueue(&mut self, purpose: Purpose, options: ReplyOptions) {
         if self.waiting.len() >= self.config.conversation.max_waiting && !faulty!(self, QueuesWithoutLimit) {
-            return self.fail(Stage::Limit, "too many replies wait for the floor".into());
+            if !faulty!(self, RefusesSilently) {
+                self.fail(Stage::Limit, "too many replies wait for the floor".into());
+            }
+            return;
         }
         self.drop_speculation();
         let reply = Reply::new(ReplyId(self.ids.next()), purpose, options, &self.config);

@@ -291,7 +291,8 @@ impl Engine {
         if faulty!(self, RemembersRolledBackReplies) {
             self.remember(ChatItem::message(Role::Assistant, unheard.clone()));
         }
-        let (id, usage, end) = (reply.id, reply.usage, ReplyEnd::RolledBack);
+        let (id, end) = (reply.id, ReplyEnd::RolledBack);
+        let usage = if faulty!(self, ForgetsCosts) { TokenUsage::default() } else { reply.usage };
         self.stats.rolled_back += 1;
         self.stats.wasted = self.stats.wasted.plus(usage);
         self.event(Event::ReplyEnded { reply: id, end, heard: String::new(), unheard, usage });
@@ -314,7 +315,10 @@ impl Engine {
             if let Some(item) = reply.take_turn_record() {
                 self.remember(item);
             }
-            for item in reply.record() {
+            for mut item in reply.record() {
+                if let ChatItem::Message(message) = &mut item {
+                    message.interrupted &= !faulty!(self, HidesCuts);
+                }
                 self.remember(item);
             }
             if faulty!(self, RemembersUnheardWords) {

@@ -79,8 +79,8 @@ impl Rules {
             self.filed(part.source, &part.text, Fate::Turn(turn))?;
         }
         self.check(Rule::I17, released, || format!("{turn} is committed, but the application did not end it"))?;
-        let said = self.words.iter().filter(|w| parts.iter().any(|p| p.source == w.source)).filter_map(|w| w.moments);
-        let said = said.last();
+        let within = |words: &&Words| parts.iter().any(|part| part.source == words.source);
+        let said = self.words.iter().filter(within).filter_map(|words| words.moments).next_back();
         self.turns.insert(turn, TurnBook { parts: parts.to_vec(), outcome: None, said, recorded: 0 });
         Ok(())
     }
