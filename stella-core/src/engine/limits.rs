@@ -66,8 +66,8 @@ impl Engine {
 
     /// The words up to the limit are a turn, and the voice goes on as another utterance.
     pub(super) fn cut_turn(&mut self, index: usize) {
-        let may = self.may_cut();
         let speaker = self.speakers[index].id;
+        let may = self.may_cut() && self.drives(speaker);
         let next = UtteranceId(self.ids.peek());
         let Listener::Speaking(utterance) = &mut self.speakers[index].listener else { return };
         let Limit::Cutting { at, .. } = utterance.limit else { return };
