@@ -29,6 +29,8 @@ pub(super) struct Rules {
     pub(super) cancelled_unseen: bool,
     pub(super) segments: Vec<(SegmentId, ReplyId)>,
     pub(super) calls: Vec<CallId>,
+    /// Whether a tool that changes something was started in this step.
+    pub(super) changing: bool,
     pub(super) scores: Vec<(ScoreId, SpeakerId)>,
     pub(super) reviews: Vec<TurnId>,
     pub(super) utterances: BTreeMap<UtteranceId, Utterance>,
@@ -257,6 +259,7 @@ impl Rules {
             cancelled_unseen: false,
             segments: Vec::new(),
             calls: Vec::new(),
+            changing: false,
             scores: Vec::new(),
             reviews: Vec::new(),
             utterances: BTreeMap::new(),

@@ -91,6 +91,7 @@ impl Rules {
                 self.calls.push(*call);
                 let policy = self.tools.get(&request.name).copied().unwrap_or_default();
                 if !policy.read_only && !self.harmless.contains(&request.name) {
+                    self.changing = true;
                     let mut live = self.replies.values_mut().filter(|r| r.started && !r.ended);
                     match live.next() {
                         Some(reply) => reply.effects = true,
