@@ -372,6 +372,23 @@ impl Speech {
         (position, true)
     }
 
+    /// What each segment is doing, for a test. One that was heard to its end is played.
+    #[cfg(feature = "rules")]
+    pub(super) fn states(&self) -> impl Iterator<Item = &'static str> {
+        let mut end = 0u64;
+        self.segments.iter().map(move |segment| {
+            end = end.saturating_add(segment.samples);
+            match segment.state {
+                State::Text => "Text",
+                State::Requested { .. } if segment.samples == 0 => "Requested",
+                State::Requested { .. } => "Audio",
+                State::Spoken if self.is_heard() && self.heard() >= end => "Played",
+                State::Spoken => "Spoken",
+                State::Failed => "Failed",
+            }
+        })
+    }
+
     // Heard text
 
     /// Words that became audible since the last call.
