@@ -144,7 +144,10 @@ impl Engine {
     /// A reply by the agent's own initiative waits for the floor.
     fn enqueue(&mut self, purpose: Purpose, options: ReplyOptions) {
         if self.waiting.len() >= self.config.conversation.max_waiting && !faulty!(self, QueuesWithoutLimit) {
-            return self.fail(Stage::Limit, "too many replies wait for the floor".into());
+            if !faulty!(self, RefusesSilently) {
+                self.fail(Stage::Limit, "too many replies wait for the floor".into());
+            }
+            return;
         }
         let reply = Reply::new(ReplyId(self.ids.next()), purpose, options, &self.config);
         let index = self.waiting.iter().position(|w| w.options.priority < options.priority);
@@ -190,10 +193,7 @@ impl Engine {
         let by = self.now + within;
         self.drop_speculation();
         self.overlap = Overlap::None;
-        if !self.waiting.is_empty() {
-            let dropped = std::mem::take(&mut self.waiting).len();
-            self.fail(Stage::Limit, format!("the conversation is ending: {dropped} waiting replies are not begun"));
-        }
+        self.drop_waiting();
         if let Some(reply) = self.floor.take() {
             self.end_reply(*reply, ReplyEnd::Interrupted);
         }
@@ -209,6 +209,15 @@ impl Engine {
                 self.start(Box::new(reply));
             }
             None => self.closing = Closing::Draining { reason, by },
+        }
+    }
+
+    /// Replies that wait for the floor are not begun any more.
+    fn drop_waiting(&mut self) {
+        let dropped = self.waiting.len();
+        self.waiting.clear();
+        if dropped > 0 {
+            self.fail(Stage::Limit, format!("the conversation is ending: {dropped} waiting replies are not begun"));
         }
     }
 

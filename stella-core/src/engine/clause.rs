@@ -35,6 +35,11 @@ impl Clauses {
         Some(std::mem::take(&mut self.buffer))
     }
 
+    /// The rest.
+    pub(super) fn rest(&self) -> &str {
+        &self.buffer
+    }
+
     /// Forgets the rest.
     pub(super) fn clear(&mut self) {
         self.buffer.clear();

@@ -1,4 +1,4 @@
-//! Deliberate faults, one for each rule, to show that the tests notice them.
+//! Deliberate faults, at least one for each rule, to show that the tests notice them.
 //!
 //! Only compiled with the feature `testing`.
 
@@ -17,6 +17,8 @@ pub enum Fault {
     ActsOnSpeculation,
     /// I5: the history has what was written, not what was heard.
     RemembersUnheardWords,
+    /// I5: what was cut off is not marked.
+    HidesCuts,
     /// I6: a model that says nothing is waited for without end.
     WaitsForModels,
     /// I7: the end waits for its work without end.
@@ -27,16 +29,22 @@ pub enum Fault {
     HoldsForever,
     /// I10: a reply that is rolled back stays in the history.
     RemembersRolledBackReplies,
+    /// I10: a reply that is rolled back is said to have cost nothing.
+    ForgetsCosts,
     /// I11: the clock may run backwards.
     BelievesTheClock,
     /// I12: any number of replies may wait.
     QueuesWithoutLimit,
+    /// I12: a reply that may not wait is not begun, and nobody is told.
+    RefusesSilently,
     /// I13: uninterruptible replies are held too.
     HoldsFirmReplies,
     /// I14: states are told again although they are the same.
     RepeatsStates,
     /// I15: the first sample is said to have been sent when the audio was made.
     ShortensLatency,
+    /// I15: a reply that was begun early tells the moments of that time, not of the end of the turn.
+    TellsEarlyMoments,
     /// I16: the latency controller goes beyond its bounds.
     SteersBlindly,
     /// I17: turns end although the application has not said so, in the mode in which only it may.

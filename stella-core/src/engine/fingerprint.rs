@@ -1,7 +1,7 @@
 //! The state of an engine as one number, for tests: equal for states that will behave equally.
 //!
 //! Only compiled with the feature `rules`. Ids are numbered again in the order in which they appear, times count from
-//! now, and what only the latency report reads is left out, as are the history and the counters.
+//! now, and what only the latency report and the bill read is left out, as are the history and the counters.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -11,9 +11,25 @@ use std::{
 
 use super::Engine;
 
-/// Types and fields that only the latency report or the bill reads.
-const TYPES: &[&str] = &["Stamps", "Moments", "TokenUsage"];
-const FIELDS: &[&str] = &["transcribed", "committed", "reviewed", "review_overdue"];
+/// What only the latency report reads, and so is left out. The bill is left out always.
+#[derive(Debug, Clone, Copy)]
+struct Reported {
+    /// The moments of turns and replies, but for the wait that ended a turn: without a budget, nothing is steered by them.
+    moments: bool,
+    /// When a turn was committed: without a filler, nothing waits from there.
+    committed: bool,
+}
+
+impl Reported {
+    fn is_type(self, name: &[u8]) -> bool {
+        name == b"TokenUsage" || (self.moments && name == b"Stamps")
+    }
+
+    fn is_field(self, name: &[u8]) -> bool {
+        (self.moments && [&b"transcribed"[..], b"reviewed", b"review_overdue"].contains(&name))
+            || (self.committed && name == b"committed")
+    }
+}
 
 /// Age in milliseconds from which the past is all the same; more than any default that counts from the past.
 const LONG_AGO: i64 = 20_000;
@@ -29,12 +45,14 @@ impl Engine {
         let rest = (&self.closing, &self.corrections, &self.tools, &self.instructions, self.last_activity);
         let steered = (&self.controller, self.presence, self.linked, self.failed_in_row, self.first_heard);
         let _ = write!(text, "{speech:?}{replies:?}{rest:?}{steered:?}");
-        canonical(&text, self.now.as_millis())
+        let moments = self.config.latency.budget.is_none();
+        let committed = moments && self.config.conversation.filler.is_empty();
+        canonical(&text, self.now.as_millis(), Reported { moments, committed })
     }
 }
 
 /// Hashes what `Debug` printed, less what does not matter.
-fn canonical(text: &str, now: u64) -> u64 {
+fn canonical(text: &str, now: u64, reported: Reported) -> u64 {
     let bytes = text.as_bytes();
     let mut hasher = DefaultHasher::new();
     let mut ids: Vec<&[u8]> = Vec::new();
@@ -49,9 +67,14 @@ fn canonical(text: &str, now: u64) -> u64 {
             let end =
                 at + bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count();
             let word = &bytes[at..end];
-            let is = |known: &[&str]| known.iter().any(|k| k.as_bytes() == word);
-            if (bytes.get(end) == Some(&b':') && is(FIELDS)) || is(TYPES) {
+            if reported.is_type(word) || (bytes.get(end) == Some(&b':') && reported.is_field(word)) {
                 at = value_end(bytes, end);
+                continue;
+            }
+            if reported.moments && word == b"Moments" {
+                let past = value_end(bytes, end);
+                first_field(&bytes[end..past]).hash(&mut hasher);
+                at = past;
                 continue;
             }
             if let Some(millis) = time(word) {
@@ -115,6 +138,11 @@ fn value_end(bytes: &[u8], at: usize) -> usize {
     end
 }
 
+/// The first field of a printed struct: of the moments of a turn, the wait that ended it.
+fn first_field(value: &[u8]) -> &[u8] {
+    value.split(|b| *b == b',').next().unwrap_or_default()
+}
+
 /// Milliseconds of a timestamp such as `1.250s`.
 fn time(word: &[u8]) -> Option<i64> {
     let digits = word.strip_suffix(b"s")?;
@@ -139,7 +167,19 @@ fn is_id(word: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{Wait, turn::Moments},
+        *,
+    };
+    use crate::time::Timestamp;
+
+    /// Without a budget and a filler.
+    const PLAIN: Reported = Reported { moments: true, committed: true };
+    const STEERED: Reported = Reported { moments: false, committed: false };
+
+    fn moments(seconds: u64, wait: Wait) -> String {
+        format!("{:?}", Some(Moments::at(Timestamp::from_millis(1_000 * seconds), wait)))
+    }
 
     #[test]
     fn ids_and_times_are_relative() {
@@ -147,8 +187,30 @@ mod tests {
             r#"Utterance { id: u7, since: 1.250s, text: "u7 at 1.250s" }, Pause { transcribed: 1.300s, by: 2.000s }"#;
         let two =
             r#"Utterance { id: u9, since: 2.250s, text: "u7 at 1.250s" }, Pause { transcribed: 2.999s, by: 3.000s }"#;
-        assert_eq!(canonical(one, 1_500), canonical(two, 2_500));
-        assert_ne!(canonical(one, 1_500), canonical(two, 2_501));
-        assert_ne!(canonical("u1 u1", 0), canonical("u1 u2", 0));
+        assert_eq!(canonical(one, 1_500, PLAIN), canonical(two, 2_500, PLAIN));
+        assert_ne!(canonical(one, 1_500, PLAIN), canonical(two, 2_501, PLAIN));
+        assert_ne!(canonical("u1 u1", 0, PLAIN), canonical("u1 u2", 0, PLAIN));
+    }
+
+    #[test]
+    fn the_wait_that_ended_a_turn_counts_and_its_moments_only_with_a_budget() {
+        let numbers = |reported| {
+            let of = |seconds, wait| canonical(&moments(seconds, wait), 9_000, reported);
+            [of(1, Wait::Typed), of(1, Wait::Limit), of(2, Wait::Typed)]
+        };
+        let [typed, limit, later] = numbers(PLAIN);
+        assert_ne!(typed, limit);
+        assert_eq!(typed, later);
+        let [typed, limit, later] = numbers(STEERED);
+        assert_ne!(typed, limit);
+        assert_ne!(typed, later);
+    }
+
+    #[test]
+    fn the_commit_of_a_turn_counts_only_with_a_filler() {
+        let number = |committed, text| canonical(text, 9_000, Reported { moments: true, committed });
+        let (one, two) = ("Committed { committed: 1.000s }", "Committed { committed: 2.000s }");
+        assert_eq!(number(true, one), number(true, two));
+        assert_ne!(number(false, one), number(false, two));
     }
 }

@@ -89,7 +89,7 @@ impl Engine {
                 return;
             }
         };
-        if utterance.is_cutting() {
+        if matches!(utterance.limit, Limit::Cutting { .. } | Limit::Overdue { .. }) {
             utterance.limit = Limit::Overdue { asked: None }; // the turn ends by itself, unless the voice goes on
         }
         utterance.checkpoint += 1;

@@ -87,6 +87,11 @@ impl Ledger {
         self.calls.len()
     }
 
+    #[cfg(feature = "rules")]
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter()
+    }
+
     /// Whether every call has its output.
     pub(super) fn is_settled(&self) -> bool {
         self.calls.iter().all(|call| matches!(call.state, State::Output { .. }))

@@ -361,6 +361,7 @@ impl Engine {
 
     /// After something happened: gives the floor to who is next, and moves the reply on it as far as it goes.
     fn settle(&mut self) {
+        self.next_overlap(); // no tool starts between two speakers over its reply
         self.advance();
         self.give_up();
         while self.closing.is_open() && self.floor.is_idle() {

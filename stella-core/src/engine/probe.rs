@@ -3,10 +3,11 @@
 //! Only compiled with the feature `rules`. Applications see events instead.
 
 use super::{
-    Engine, Part, closing::Closing, floor::Floor, listener::Listener, overlap::Overlap, step::Step, turn::Turn,
+    Engine, Part, closing::Closing, floor::Floor, ledger, listener::Listener, overlap::Overlap, presence::Presence,
+    step::Step, turn::Turn,
 };
 use crate::{
-    id::{GenerationId, ReplyId, SpeakerId, TurnId, UtteranceId},
+    id::{CallId, GenerationId, ReplyId, SpeakerId, TurnId, UtteranceId},
     time::Timestamp,
 };
 
@@ -92,6 +93,31 @@ impl Probe<'_> {
             Closing::Draining { .. } => "Draining",
             Closing::Closed => "Closed",
         }
+    }
+
+    /// Whether anybody is here.
+    #[must_use]
+    pub fn presence(&self) -> &'static str {
+        match self.0.presence {
+            Presence::Here => "Here",
+            Presence::Gone { .. } => "Gone",
+        }
+    }
+
+    /// State of each segment of the reply on the floor, in order.
+    pub fn segments(&self) -> impl Iterator<Item = &'static str> {
+        self.0.floor.reply().into_iter().flat_map(|reply| reply.speech.states())
+    }
+
+    /// State of each tool call of the reply on the floor, and of those that go on in the background.
+    pub fn calls(&self) -> impl Iterator<Item = (CallId, &'static str)> {
+        let of_reply = self.0.floor.reply().into_iter().flat_map(|reply| reply.ledger.calls());
+        let states = of_reply.map(|call| match call.state {
+            ledger::State::Requested => (call.id, "Requested"),
+            ledger::State::Running { .. } => (call.id, "Running"),
+            ledger::State::Output { .. } => (call.id, "Output"),
+        });
+        states.chain(self.0.detached.iter().map(|(call, ..)| (*call, "Detached")))
     }
 
     /// State of each speaker, and the open utterance.

@@ -92,7 +92,7 @@ impl Engine {
         reply.speech.push(reply.round, text, &options);
         let too_long = reply.length > MAX_REPLY;
         if too_long {
-            self.command(Command::CancelGeneration { generation });
+            self.cancel(generation);
             self.fail(Stage::Limit, format!("a reply of more than {MAX_REPLY} characters was cut"));
             self.generated(generation, None);
         }
@@ -172,8 +172,24 @@ impl Engine {
 
     pub(super) fn step_overdue(&mut self) {
         let Some(generation) = self.floor.reply().and_then(|reply| reply.step.generation()) else { return };
-        self.command(Command::CancelGeneration { generation });
+        self.cancel(generation);
         self.generation_failed(generation, true, format!("{generation} gave nothing in time"));
+    }
+
+    /// Cancels the generation of the reply on the floor, which goes on.
+    fn cancel(&mut self, generation: GenerationId) {
+        self.command(Command::CancelGeneration { generation });
+        let spent = self.floor.reply().map(|reply| self.estimated(reply)).unwrap_or_default();
+        if let Some(reply) = self.floor.reply_mut() {
+            reply.usage = reply.usage.plus(spent);
+        }
+    }
+
+    /// What the open generation of a reply has cost, about: once it is cancelled, nobody tells.
+    fn estimated(&self, reply: &Reply) -> TokenUsage {
+        let unheard = self.unheard.as_deref().filter(|_| self.config.conversation.show_unheard);
+        let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
+        estimate(prompt, reply.speech.written(reply.round))
     }
 
     // Tools
@@ -276,9 +292,7 @@ impl Engine {
     fn abandon(&mut self, reply: &mut Reply) {
         if let Some(generation) = reply.step.generation().filter(|_| !faulty!(self, LeavesGenerationsOpen)) {
             self.command(Command::CancelGeneration { generation });
-            let unheard = self.unheard.as_deref().filter(|_| self.config.conversation.show_unheard);
-            let prompt = reply.context(&self.instructions, &self.history, unheard).characters();
-            reply.usage = reply.usage.plus(estimate(prompt, reply.speech.text(reply.round).chars().count()));
+            reply.usage = reply.usage.plus(self.estimated(reply));
         }
         if let Some((segment, _)) = reply.speech.open() {
             self.command(Command::CancelSynthesis { segment });
@@ -301,7 +315,8 @@ impl Engine {
         if faulty!(self, RemembersRolledBackReplies) {
             self.remember(ChatItem::message(Role::Assistant, unheard.clone()));
         }
-        let (id, usage, end) = (reply.id, reply.usage, ReplyEnd::RolledBack);
+        let (id, end) = (reply.id, ReplyEnd::RolledBack);
+        let usage = if faulty!(self, ForgetsCosts) { TokenUsage::default() } else { reply.usage };
         self.stats.rolled_back += 1;
         self.stats.wasted = self.stats.wasted.plus(usage);
         self.event(Event::ReplyEnded { reply: id, end, heard: String::new(), unheard, usage });
@@ -324,7 +339,10 @@ impl Engine {
             if let Some(item) = reply.take_turn_record() {
                 self.remember(item);
             }
-            for item in reply.record() {
+            for mut item in reply.record() {
+                if let ChatItem::Message(message) = &mut item {
+                    message.interrupted &= !faulty!(self, HidesCuts);
+                }
                 self.remember(item);
             }
             self.unheard = Some(reply.split().1).filter(|text| !text.is_empty());
@@ -361,6 +379,6 @@ impl Engine {
 
 /// The tokens of a generation that was cancelled, and so tells none itself.
 fn estimate(prompt: usize, written: usize) -> TokenUsage {
-    let tokens = |characters: usize| u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
+    let tokens = |characters: usize| u32::try_from(characters.div_ceil(CHARACTERS_A_TOKEN)).unwrap_or(u32::MAX);
     TokenUsage { prompt: tokens(prompt), cached: 0, completion: tokens(written) }
 }

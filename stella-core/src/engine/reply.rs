@@ -129,9 +129,9 @@ impl Reply {
         }
     }
 
-    /// Whether it could be withdrawn without a trace: nothing was heard, and nothing was changed outside.
+    /// Whether it could be withdrawn without a trace: nothing was heard or shown, and nothing was changed outside.
     pub(super) fn is_traceless(&self) -> bool {
-        !self.speech.is_heard() && !self.ledger.has_effects()
+        !self.speech.is_heard() && !self.speech.is_shown() && !self.ledger.has_effects()
     }
 
     /// Whether all of it was generated and played.

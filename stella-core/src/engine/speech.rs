@@ -122,6 +122,11 @@ impl Speech {
         self.segments.iter().filter(|s| s.step == step).map(|s| s.text.as_str()).collect()
     }
 
+    /// Characters of text of the newest step, cut or not.
+    pub(super) fn written(&self, step: u32) -> usize {
+        self.text(step).chars().count() + self.clauses.rest().chars().count()
+    }
+
     // Synthesis
 
     /// Whether it is time to synthesise more: one segment at once, while less than `ahead` samples are unplayed.
@@ -247,6 +252,11 @@ impl Speech {
         self.segments.iter().any(|s| s.id.is_some())
     }
 
+    /// Whether words of it were shown, because they cannot be spoken.
+    pub(super) fn is_shown(&self) -> bool {
+        self.segments.iter().any(|s| s.state == State::Failed)
+    }
+
     /// Whether the last two segments that were tried both failed: the voice is gone.
     pub(super) fn has_lost_its_voice(&self) -> bool {
         let mut tried = self.segments.iter().rev().filter(|s| s.id.is_some());
@@ -360,6 +370,23 @@ impl Speech {
             start = end;
         }
         (position, true)
+    }
+
+    /// What each segment is doing, for a test. One that was heard to its end is played.
+    #[cfg(feature = "rules")]
+    pub(super) fn states(&self) -> impl Iterator<Item = &'static str> {
+        let mut end = 0u64;
+        self.segments.iter().map(move |segment| {
+            end = end.saturating_add(segment.samples);
+            match segment.state {
+                State::Text => "Text",
+                State::Requested { .. } if segment.samples == 0 => "Requested",
+                State::Requested { .. } => "Audio",
+                State::Spoken if self.is_heard() && self.heard() >= end => "Played",
+                State::Spoken => "Spoken",
+                State::Failed => "Failed",
+            }
+        })
     }
 
     // Heard text

@@ -244,12 +244,13 @@ impl Engine {
         let Collected { parts, merged, .. } = std::mem::take(self.turn.collected_mut());
         self.stats.adopted += 1;
         let now = self.now;
+        let early = faulty!(self, TellsEarlyMoments);
         let Some(reply) = self.floor.reply_mut() else { return };
         reply.standing = Standing::Live;
         let id = reply.id;
         let Purpose::Answer { turn, .. } = &mut reply.purpose else { return };
         turn.parts = parts;
-        turn.moments = moments;
+        turn.moments = if early { turn.moments } else { moments };
         (turn.committed, turn.reviewed) = (now, now);
         let turn = turn.clone();
         self.turn = Turn::Answering { turn: turn.id, next: Collected::default() };

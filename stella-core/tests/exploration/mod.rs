@@ -16,6 +16,7 @@ use stella_core::{
     testing::rules::{Broken, Watched},
     time::Timestamp,
     tool::{OnInterrupt, ToolPolicy},
+    tts::WordTime,
 };
 
 /// One thing that can happen.
@@ -35,6 +36,8 @@ pub(crate) enum Action {
     NoFinal,
     Score(f32),
     Token,
+    /// Text with nothing to pronounce.
+    Dots,
     Call(&'static str),
     Generated,
     GenerationFailed,
@@ -49,7 +52,16 @@ pub(crate) enum Action {
     Held,
     Type(TypedPolicy),
     Say(bool),
-    Interrupt,
+    /// The agent is to speak by its own initiative.
+    Generate,
+    /// The application stops the reply, also an uninterruptible one or not.
+    Interrupt(bool),
+    /// One speaker is linked, or none.
+    Link(Option<u64>),
+    /// The first speaker's language is known.
+    Language,
+    /// The time of the first word of the open segment.
+    Words,
     Commit,
     Clear,
     /// The recogniser ends the turn.
@@ -59,8 +71,8 @@ pub(crate) enum Action {
     End(bool),
 }
 
-/// All of them.
-pub(crate) const ACTIONS: &[Action] = &[
+/// All of them, but for those of which only some beginnings need to know.
+pub(crate) const EVERYDAY: &[Action] = &[
     Action::Deadline,
     Action::Wait,
     Action::Voice(1),
@@ -93,7 +105,7 @@ pub(crate) const ACTIONS: &[Action] = &[
     Action::Type(TypedPolicy::Merge),
     Action::Say(true),
     Action::Say(false),
-    Action::Interrupt,
+    Action::Interrupt(true),
     Action::Commit,
     Action::Clear,
     Action::Ended,
@@ -101,6 +113,60 @@ pub(crate) const ACTIONS: &[Action] = &[
     Action::Decline,
     Action::End(true),
     Action::End(false),
+];
+
+/// Two speakers, of whom one may be linked.
+pub(crate) const LINKED: &[Action] = &[
+    Action::Link(Some(1)),
+    Action::Link(Some(2)),
+    Action::Link(None),
+    Action::Language,
+    Action::Deadline,
+    Action::Voice(1),
+    Action::Silence(1),
+    Action::Voice(2),
+    Action::Silence(2),
+    Action::Leave,
+    Action::Join,
+    Action::Final("what about Rome"),
+    Action::Final(""),
+    Action::Score(0.9),
+    Action::Token,
+    Action::Generated,
+    Action::Audio,
+    Action::PlayedOut,
+    Action::Held,
+    Action::Type(TypedPolicy::Merge),
+    Action::End(false),
+];
+
+/// Replies by the agent's own initiative, with the times of their words.
+pub(crate) const INITIATIVE: &[Action] = &[
+    Action::Generate,
+    Action::Words,
+    Action::Interrupt(false),
+    Action::Interrupt(true),
+    Action::Say(false),
+    Action::Deadline,
+    Action::Voice(1),
+    Action::Silence(1),
+    Action::Final("what about Rome"),
+    Action::Final("mhm"),
+    Action::Token,
+    Action::Dots,
+    Action::Call("clock"),
+    Action::Call("order"),
+    Action::Generated,
+    Action::GenerationFailed,
+    Action::ToolReturned,
+    Action::Audio,
+    Action::Synthesized,
+    Action::SynthesisFailed,
+    Action::Playout,
+    Action::PlayedOut,
+    Action::Held,
+    Action::Type(TypedPolicy::Interrupt),
+    Action::End(true),
 ];
 
 /// Samples of one part of audio: a tenth of a second.
@@ -112,6 +178,8 @@ pub(crate) struct Root {
     pub(crate) name: &'static str,
     pub(crate) options: Options,
     pub(crate) actions: Vec<Action>,
+    /// What may happen from there.
+    pub(crate) alphabet: &'static [Action],
 }
 
 /// An engine and what its shell knows.
@@ -135,6 +203,9 @@ struct World {
     review: Option<TurnId>,
     messages: u64,
 }
+
+/// The state of each machine, by its name, and by a number if there are several.
+type Machines = BTreeMap<(&'static str, u64), &'static str>;
 
 /// A step of a machine: its name, the state before, the state after.
 pub(crate) type Edge = (&'static str, &'static str, &'static str);
@@ -212,6 +283,7 @@ impl World {
             Action::Token if self.tokens < 2 => {
                 Input::Text { generation: self.generation?, text: "Yes, of course. ".into() }
             }
+            Action::Dots if self.tokens < 2 => Input::Text { generation: self.generation?, text: "... ".into() },
             Action::Call(name) if self.called < 2 => {
                 let call = ToolCall { id: "call".into(), name: name.into(), arguments: "{}".into() };
                 Input::ToolCalled { generation: self.generation?, call }
@@ -252,10 +324,17 @@ impl World {
                 text: "Good day.".into(),
                 options: ReplyOptions { interruptible, ..ReplyOptions::default() },
             },
+            Action::Generate => Input::Generate { instructions: "Greet.".into(), options: ReplyOptions::default() },
+            Action::Link(speaker) => Input::Link { speaker: speaker.map(SpeakerId) },
+            Action::Language => Input::Language { speaker: SpeakerId(1), language: "de-AT".into() },
+            Action::Words => {
+                let words = vec![WordTime { text: 0..4, samples: 0..PART / 4 }];
+                Input::Words { segment: self.segment?.0, words }
+            }
             Action::Commit => Input::CommitTurn,
             Action::Clear => Input::ClearTurn,
             Action::Ended => Input::TurnEnded { utterance: self.utterance.filter(|id| open(*id))? },
-            Action::Interrupt => Input::Interrupt { force: true },
+            Action::Interrupt(force) => Input::Interrupt { force },
             Action::Accept => {
                 Input::Reviewed { turn: self.review?, review: Review::Answer { text: None, context: None } }
             }
@@ -342,19 +421,32 @@ impl World {
         Some(self.give(input))
     }
 
-    /// The state of each machine.
-    fn machines(&self) -> [(&'static str, &'static str); 6] {
+    /// The state of each machine, and of each one for a segment or a call.
+    fn machines(&self) -> Machines {
         let probe = self.watched.engine.probe();
         let listener = probe.listeners().find(|l| l.0 == SpeakerId(1)).map_or("Silent", |(_, state, _)| state);
-        [
+        let reply = probe.reply();
+        let machines = [
             ("listener", listener),
             ("turn", probe.turn()),
             ("floor", probe.floor()),
             ("overlap", probe.overlap()),
-            ("step", probe.reply().map_or("None", |reply| reply.step)),
+            ("step", reply.map_or("None", |reply| reply.step)),
             ("closing", probe.closing()),
-        ]
+            ("presence", probe.presence()),
+        ];
+        let number = reply.map_or(0, |reply| reply.id.0 << 16);
+        let segments = probe.segments().zip(number..).map(|(state, number)| (("segment", number), state));
+        let calls = probe.calls().map(|(call, state)| (("call", call.0), state));
+        machines.into_iter().map(|(machine, state)| ((machine, 0), state)).chain(segments).chain(calls).collect()
     }
+}
+
+/// The steps from one state of all machines to another.
+fn edges<'a>(before: &'a Machines, after: &'a Machines) -> impl Iterator<Item = Edge> + 'a {
+    let state = |machines: &Machines, which| machines.get(which).copied().unwrap_or("None");
+    let all = before.keys().chain(after.keys().filter(|which| !before.contains_key(which)));
+    all.map(move |which| (which.0, state(before, which), state(after, which))).filter(|(_, from, to)| from != to)
 }
 
 /// A state: how it was first reached.
@@ -418,7 +510,8 @@ pub(crate) fn explore(roots: &[Root], limit: usize) -> Found {
                 if let Some((broken, action)) = expansion.broken {
                     let mut path = path(expansion.node, &nodes);
                     path.1.push(action);
-                    let steps: Vec<_> = path.1.iter().map(|a| format!("{:?}", ACTIONS[usize::from(*a)])).collect();
+                    let alphabet = roots[path.0].alphabet;
+                    let steps: Vec<_> = path.1.iter().map(|a| format!("{:?}", alphabet[usize::from(*a)])).collect();
                     let story = format!("{}: {}", roots[path.0].name, steps.join(", "));
                     found.broken = Some((broken, story));
                     found.states = nodes.len();
@@ -452,10 +545,10 @@ fn begin(root: &Root) -> World {
     world
 }
 
-/// The fingerprint of a state under the options of its root.
+/// The fingerprint of a state under the options and the alphabet of its root.
 fn salted(root: usize, roots: &[Root], world: &World) -> u64 {
-    let options = &roots[root].options;
-    let same = roots.iter().position(|r| r.options == *options).unwrap_or(root) as u64;
+    let Root { options, alphabet, .. } = &roots[root];
+    let same = roots.iter().position(|r| r.options == *options && r.alphabet == *alphabet).unwrap_or(root) as u64;
     world.watched.engine.fingerprint().wrapping_add(same.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -488,14 +581,17 @@ fn expand(node: u32, nodes: &[Node], worlds: &[World], roots: &[Root]) -> Expans
     let (root, actions) = path(node, nodes);
     let mut world = worlds[root].clone();
     for action in actions {
-        world.act(ACTIONS[usize::from(action)]).expect("it was done before").expect("it broke no rule before");
+        world
+            .act(roots[root].alphabet[usize::from(action)])
+            .expect("it was done before")
+            .expect("it broke no rule before");
     }
     let mut expansion = Expansion { node, next: Vec::new(), steps: 0, edges: BTreeMap::new(), broken: None };
     if world.watched.engine.is_closed() {
         return expansion;
     }
     let before = world.machines();
-    for (number, action) in ACTIONS.iter().enumerate() {
+    for (number, action) in roots[root].alphabet.iter().enumerate() {
         if world.input(*action).is_none() {
             continue;
         }
@@ -509,10 +605,8 @@ fn expand(node: u32, nodes: &[Node], worlds: &[World], roots: &[Root]) -> Expans
             }
             Some(Ok(())) => {}
         }
-        for ((machine, from), (_, to)) in before.iter().zip(after.machines()) {
-            if *from != to {
-                *expansion.edges.entry((machine, from, to)).or_default() += 1;
-            }
+        for edge in edges(&before, &after.machines()) {
+            *expansion.edges.entry(edge).or_default() += 1;
         }
         expansion.next.push((salted(root, roots, &after), number as u8));
     }

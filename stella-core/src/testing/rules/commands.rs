@@ -25,22 +25,29 @@ impl Rules {
                 let taken = self.utterances.values().any(|u| u.speaker == *speaker);
                 self.check(Rule::I3, !taken, || format!("{speaker} has two open utterances"))?;
                 let texts = BTreeSet::from([String::new()]);
-                let (last_final, final_of) = (String::new(), 0);
+                let since = self.voiced_since;
                 let open = Utterance {
                     speaker: *speaker,
                     asked: 0,
                     answered: 0,
-                    last_final,
-                    final_of,
+                    last_final: String::new(),
+                    final_of: 0,
                     texts,
                     speaking: true,
                     released: false,
+                    since,
+                    last_voiced: since,
+                    voice_ended: since,
+                    asked_at: since,
+                    transcribed: None,
+                    ended_by: None,
                 };
                 self.utterances.insert(*utterance, open);
             }
             Command::Checkpoint { utterance, checkpoint } => {
+                let now = self.now;
                 let next = self.utterances.get_mut(utterance).map(|open| {
-                    open.asked += 1;
+                    (open.asked, open.asked_at) = (open.asked + 1, now);
                     open.asked
                 });
                 self.check(Rule::I3, next == Some(*checkpoint), || format!("checkpoint {checkpoint} of {utterance}"))?;
@@ -69,6 +76,10 @@ impl Rules {
                 self.shown = Some(users.collect::<Vec<_>>().join(" "));
             }
             Command::CancelGeneration { generation } => {
+                match self.reply_of(*generation) {
+                    Some(reply) => (reply.cancelled, reply.uncounted) = (true, reply.uncounted + reply.written),
+                    None => self.cancelled_unseen = true,
+                }
                 let before = self.generations.len();
                 self.generations.retain(|(open, _)| open != generation);
                 self.check(Rule::I3, self.generations.len() < before, || {
@@ -80,9 +91,9 @@ impl Rules {
                 self.calls.push(*call);
                 let policy = self.tools.get(&request.name).copied().unwrap_or_default();
                 if !policy.read_only && !self.harmless.contains(&request.name) {
-                    let mut live = self.replies.values_mut().filter(|r| r.started && !r.ended);
+                    let mut live = self.replies.iter_mut().filter(|(_, r)| r.started && !r.ended);
                     match live.next() {
-                        Some(reply) => reply.effects = true,
+                        Some((id, reply)) => (reply.effects, self.changing) = (true, Some(*id)),
                         None => return self.broken(Rule::I4, format!("{} changes something too early", request.name)),
                     }
                 }
@@ -95,7 +106,9 @@ impl Rules {
             Command::Synthesize { segment, reply, text } => {
                 self.issue("segment", segment.0)?;
                 self.sounding(*reply, "synthesised")?;
+                let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
+                book.synthesised.get_or_insert(now);
                 book.segments.push(SegmentBook { id: *segment, text: text.clone(), samples: 0, done: false });
                 let open = self.segments.len();
                 self.check(Rule::I3, open == 0, || format!("{segment} is asked for beside another"))?;

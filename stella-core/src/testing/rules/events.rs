@@ -1,15 +1,15 @@
 //! What must hold of each event.
 
-use std::time::Duration;
-
 use super::{
     Broken, Rule,
-    books::{Expected, Fate, Playing, Rules, TurnBook, Words, sounds},
+    books::{Expected, Fate, Moments, Playing, Rules, TurnBook, Words, sounds},
+    history::Ended,
 };
 use crate::{
     chat::{ChatItem, Role},
     engine::{
-        AgentState, DiscardReason, Event, Input, ReplyEnd, Source, Steered, Steering, SteeringReason, UserState, Wait,
+        AgentState, DiscardReason, Event, Input, Source, Steered, Steering, SteeringReason, TypedPolicy, UserState,
+        Wait,
     },
     id::ReplyId,
 };
@@ -34,8 +34,10 @@ impl Rules {
                 self.agent = *state;
             }
             Event::MessageAccepted { message } => match input {
-                Input::Typed { speaker, message: typed, text, .. } if typed == message => {
+                Input::Typed { speaker, message: typed, text, policy } if typed == message => {
                     let (source, text) = (Source::Message(*message), Expected::Exactly(text.trim().to_owned()));
+                    let ends = *policy != TypedPolicy::Merge;
+                    let moments = ends.then(|| Moments::at(self.now, Some(Wait::Typed)));
                     self.words.push(Words {
                         source,
                         speaker: *speaker,
@@ -43,6 +45,7 @@ impl Rules {
                         fate: Fate::Open,
                         released: true,
                         aside: false,
+                        moments,
                     });
                 }
                 _ => return self.broken(Rule::I8, format!("{message} is accepted, but not typed")),
@@ -60,6 +63,7 @@ impl Rules {
                         fate: Fate::Open,
                         released: true,
                         aside: false,
+                        moments: None,
                     });
                 }
                 self.filed(*source, text, Fate::Discarded)?;
@@ -67,8 +71,10 @@ impl Rules {
             Event::TurnCommitted { turn, parts } => self.committed(*turn, parts)?,
             Event::TurnEnded { turn, outcome } => self.turn_ended(*turn, outcome)?,
             Event::ReplyStarted { reply, turn } => {
+                let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
                 let fresh = !book.started && !book.ended;
+                book.certain = Some(now);
                 (book.started, book.turn) = (true, *turn);
                 self.check(Rule::I2, fresh, || format!("{reply} started twice"))?;
                 let open = turn.is_none_or(|t| self.turns.get(&t).is_some_and(|t| t.outcome.is_none()));
@@ -80,8 +86,11 @@ impl Rules {
             Event::AgentUnspoken { reply, .. } => {
                 let started = self.replies.get(reply).is_some_and(|r| r.started && !r.ended);
                 self.check(Rule::I10, started, || format!("{reply} is shown before it is certain"))?;
+                self.replies.entry(*reply).or_default().shown = true;
             }
-            Event::ReplyEnded { reply, end, heard, .. } => self.reply_ended(*reply, *end, heard)?,
+            Event::ReplyEnded { reply, end, heard, unheard, usage } => {
+                self.reply_ended(*reply, Ended { end: *end, heard, unheard, usage: *usage })?;
+            }
             Event::Overlap { reply, .. } => {
                 let now = self.now;
                 let book = self.replies.entry(*reply).or_default();
@@ -90,6 +99,8 @@ impl Rules {
                     book.held.get_or_insert(now); // else the command follows
                 }
                 self.check(Rule::I13, !firm, || format!("{reply} is held"))?;
+                let changes = self.changing == Some(*reply);
+                self.check(Rule::I4, !changes, || format!("something is changed as {reply} is spoken over"))?;
             }
             Event::FalseInterruption { reply, .. } => {
                 let book = self.replies.entry(*reply).or_default();
@@ -102,9 +113,6 @@ impl Rules {
                 let forced = matches!(input, Input::Interrupt { force: true } | Input::End { .. });
                 self.check(Rule::I13, !firm || forced, || format!("{reply} is interrupted"))?;
             }
-            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::Assistant => {
-                self.remembered.push(message.clone());
-            }
             Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::User => {
                 let said = |t: &TurnBook| t.parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" ");
                 let mut open = self.turns.values_mut().filter(|t| t.outcome.is_none());
@@ -112,27 +120,9 @@ impl Rules {
                     turn.recorded += 1;
                 }
             }
-            Event::Latency(latency) => {
-                let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
-                let least = self.options.endpointing.wait_complete;
-                let waited = latency.ready.since(latency.last_voiced) + Duration::from_millis(1);
-                self.check(Rule::I17, !silence || waited >= least, || format!("a silence of {waited:?} ended a turn"))?;
-                let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
-                if latency.wait != Wait::Typed {
-                    self.responses.insert(latency.response());
-                }
-                let (response, book) = (latency.response(), self.replies.get(&latency.reply));
-                self.check(Rule::I15, sum == response, || format!("{sum:?} of gaps, {response:?} of response"))?;
-                let now = latency.first_sample == self.now;
-                self.check(Rule::I15, now, || format!("the first sample was sent {}", latency.first_sample))?;
-                // Without a token the agent apologises.
-                let token = book.and_then(|b| b.first_token).or(Some(latency.first_token));
-                let same = token == Some(latency.first_token);
-                self.check(Rule::I15, same, || format!("first token {token:?}, told {}", latency.first_token))?;
-                let audio = book.and_then(|b| b.first_audio);
-                let same = audio == Some(latency.first_audio);
-                self.check(Rule::I15, same, || format!("first audio {audio:?}, told {}", latency.first_audio))?;
-            }
+            Event::HistoryAdded(ChatItem::Message(message)) if message.role == Role::System => {}
+            Event::HistoryAdded(item) => self.remembered.push(item.clone()),
+            Event::Latency(latency) => self.latency(latency)?,
             Event::Steered(steered) => self.steered(steered)?,
             Event::BudgetMissed(missed) => {
                 let over = self.options.latency.budget.is_some_and(|budget| missed.measured > budget);
@@ -199,31 +189,6 @@ impl Rules {
         self.check(Rule::I5, heard, || format!("{reply} says {spoken:?}, but only {reached:?} was played"))?;
         let enough = spoken.len() >= passed.len();
         self.check(Rule::I5, enough, || format!("{reply} says {spoken:?}, but {passed:?} was played"))
-    }
-
-    pub(super) fn reply_ended(&mut self, reply: ReplyId, end: ReplyEnd, heard: &str) -> Result<(), Broken> {
-        let book = self.replies.entry(reply).or_default();
-        let before = book.ended;
-        book.ended = true;
-        book.held = None;
-        let sounding = book.playing == Playing::Sounding;
-        let (started, effects, turn) = (book.started, book.effects, book.turn);
-        let spoke = book.spoke.trim().to_owned();
-        self.check(Rule::I2, !before, || format!("{reply} ended twice"))?;
-        self.check(Rule::I2, !sounding, || format!("{reply} ended, but still sounds"))?;
-        self.check(Rule::I2, started || end == ReplyEnd::RolledBack, || format!("{reply} ended, but never started"))?;
-        let open = self.segments.iter().find(|(_, r)| *r == reply);
-        self.check(Rule::I3, open.is_none(), || format!("{reply} ended, but {open:?} is open"))?;
-        self.check(Rule::I5, heard == spoke, || format!("{reply} ended with {heard:?} heard, told was {spoke:?}"))?;
-        let remembered = std::mem::take(&mut self.remembered);
-        if end == ReplyEnd::RolledBack {
-            let traces = !spoke.is_empty() || effects || !remembered.is_empty();
-            return self.check(Rule::I10, !traces, || format!("{reply} is rolled back, but left a trace"));
-        }
-        let forgotten = self.forgetful && turn.is_none() && remembered.is_empty();
-        let history: String = remembered.iter().map(|m| sounds(&m.text)).collect();
-        let same = forgotten || history == sounds(&spoke);
-        self.check(Rule::I5, same, || format!("{reply} said {spoke:?}, the history has {remembered:?}"))
     }
 
     /// I1, I2, I8: nothing is left open at the end.

@@ -6,7 +6,10 @@
 mod books;
 mod commands;
 mod events;
+mod history;
 mod late;
+mod latency;
+mod queues;
 mod state;
 mod step;
 mod words;

@@ -14,8 +14,14 @@ impl Rules {
         if let Some(reply) = probe.reply() {
             let book = self.replies.entry(reply.id).or_default();
             book.interruptible = Some(reply.interruptible);
+            book.remember = Some(reply.remember);
+            if reply.generation.is_some() {
+                book.requested.get_or_insert(self.now);
+            }
             for (_, owner) in self.generations.iter_mut().filter(|(id, _)| Some(*id) == reply.generation) {
-                *owner = Some(reply.id);
+                if owner.replace(reply.id).is_none() {
+                    book.written = 0;
+                }
             }
             self.check(Rule::I13, reply.interruptible || probe.floor() != "Held", || format!("{} is held", reply.id))?;
         } else {

@@ -2,15 +2,16 @@
 
 use super::{
     Broken, MAX_OUTPUTS, Rule,
-    books::{Playing, ReplyBook, Rules},
+    books::{Playing, ReplyBook, Rules, Utterance},
 };
 use crate::{
-    engine::{Engine, Input, Output, Record, Recorded},
+    engine::{Engine, Input, Output, Record, Recorded, Wait},
     id::GenerationId,
 };
 
 impl Rules {
     pub(super) fn observe(&mut self, input: &Input, outputs: &[Record], engine: &Engine) -> Result<(), Broken> {
+        (self.cancelled_unseen, self.changing) = (false, None);
         self.told(input);
         self.answered(input);
         let was_closed = self.closed;
@@ -28,6 +29,7 @@ impl Rules {
         if was_closed {
             return Ok(());
         }
+        self.queues(input, outputs, engine)?;
         self.after(engine)
     }
 
@@ -46,22 +48,27 @@ impl Rules {
                 let by = now + *within;
                 self.end_by = Some(self.end_by.map_or(by, |earlier| earlier.min(by)));
             }
-            Input::VoiceStarted { speaker, .. } => {
+            Input::VoiceStarted { speaker, since } => {
                 let speaker = *speaker;
+                self.voiced_since = now.min(*since);
                 self.scores.retain(|(_, whose)| *whose != speaker);
-                for utterance in self.utterances.values_mut().filter(|u| u.speaker == speaker) {
-                    utterance.speaking = true;
-                }
+                self.utterances.values_mut().filter(|u| u.speaker == speaker && !u.speaking).for_each(Utterance::go_on);
             }
             Input::CommitTurn => {
-                self.utterances.values_mut().for_each(|open| (open.released, open.speaking) = (true, false));
+                self.commits.insert(now);
+                for open in self.utterances.values_mut() {
+                    open.pause(now, now);
+                    (open.released, open.ended_by) = (true, Some(Wait::Manual));
+                }
                 self.words.iter_mut().for_each(|words| words.released = true);
             }
-            Input::VoiceEnded { speaker, .. } | Input::Left { speaker } => {
-                let left = matches!(input, Input::Left { .. });
+            Input::VoiceEnded { speaker, last_voiced } => {
+                self.utterances.values_mut().filter(|u| u.speaker == *speaker).for_each(|u| u.pause(now, *last_voiced));
+            }
+            Input::Left { speaker } => {
                 for open in self.utterances.values_mut().filter(|open| open.speaker == *speaker) {
-                    open.speaking = false;
-                    open.released |= left;
+                    open.pause(now, now);
+                    (open.released, open.ended_by) = (true, Some(Wait::Left));
                 }
             }
             Input::Transcript { utterance, text, checkpoint, .. } => {
@@ -71,6 +78,7 @@ impl Rules {
                         open.answered = c;
                         open.final_of = c;
                         open.last_final = text.trim().to_owned();
+                        open.transcribed = open.is_understood().then_some(now);
                     }
                 }
             }
@@ -79,10 +87,23 @@ impl Rules {
                     && (open.answered + 1..=open.asked).contains(checkpoint)
                 {
                     open.answered = *checkpoint;
+                    open.transcribed = open.is_understood().then_some(now);
                 }
             }
             Input::Text { text, .. } if text.is_empty() => {}
-            Input::Text { generation, .. } | Input::ToolCalled { generation, .. } => {
+            Input::Text { generation, text } => {
+                if let Some(reply) = self.reply_of(*generation) {
+                    reply.first_token.get_or_insert(now);
+                    reply.written += text.len();
+                    reply.may_begin_silent |= reply.synthesised.is_none() && !text.starts_with(char::is_alphanumeric);
+                }
+            }
+            Input::Generated { generation, usage, .. } => {
+                if let Some(reply) = self.reply_of(*generation) {
+                    reply.usage = reply.usage.plus(usage.unwrap_or_default());
+                }
+            }
+            Input::ToolCalled { generation, .. } => {
                 if let Some(reply) = self.reply_of(*generation) {
                     reply.first_token.get_or_insert(now);
                 }

@@ -23,6 +23,11 @@ impl Rules {
             self.corrections.push((id, open.asked));
         }
         let aside = self.linked.is_some_and(|linked| linked != open.speaker);
+        // What was cut at its limit goes on from there.
+        self.voiced_since = open.asked_at;
+        // If only the application ends turns, what ended by itself waits for it.
+        let waits = self.options.endpointing.mode == EndpointingMode::Manual && open.ended_by.is_none();
+        let moments = (!aside && !waits).then(|| open.moments(self.now));
         let least = open.last_final.split_whitespace().count();
         let text = if is_final { Expected::Exactly(open.last_final) } else { Expected::OneOf(open.texts, least) };
         self.words.push(Words {
@@ -32,6 +37,7 @@ impl Rules {
             fate: Fate::Open,
             released: open.released,
             aside,
+            moments,
         });
         Ok(())
     }
@@ -73,7 +79,10 @@ impl Rules {
             self.filed(part.source, &part.text, Fate::Turn(turn))?;
         }
         self.check(Rule::I17, released, || format!("{turn} is committed, but the application did not end it"))?;
-        self.turns.insert(turn, TurnBook { parts: parts.to_vec(), outcome: None, recorded: 0 });
+        let within = |words: &&Words| parts.iter().any(|part| part.source == words.source);
+        let said = self.words.iter().filter(within).filter_map(|words| words.moments).next_back();
+        self.turns
+            .insert(turn, TurnBook { parts: parts.to_vec(), outcome: None, committed: self.now, said, recorded: 0 });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::{
     chat::ToolCall,
     engine::{Command, Input, Output, Recorded, Review},
     id::{CallId, GenerationId, ReplyId, ScoreId, SegmentId, TurnId, UtteranceId},
-    llm::FinishReason,
+    llm::{FinishReason, TokenUsage},
     testing::rules::Broken,
     time::Timestamp,
     tts::WordTime,
@@ -143,7 +143,8 @@ impl Simulation {
             self.after(at.into(), Pending::Input(input));
             at = at.saturating_add(plan.gap);
         }
-        let done = Input::Generated { generation, reason: FinishReason::Stop, usage: None };
+        let usage = (plan.gap % 2 == 0).then_some(TokenUsage { prompt: 20, cached: 10, completion: 5 });
+        let done = Input::Generated { generation, reason: FinishReason::Stop, usage };
         let failed = Input::GenerationFailed { generation, retryable: plan.retryable, error: "out of order".into() };
         self.answer(at, plan.end, done, failed);
     }
