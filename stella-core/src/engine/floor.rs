@@ -1,6 +1,12 @@
-//! The agent's side of the floor: idle, thinking, speaking or held. At most one reply has it.
+//! The agent's side of the floor: idle, thinking, speaking or held. At most one reply has it, and who is next.
 
-use super::reply::Reply;
+use super::{
+    Engine, Priority,
+    listener::{Speaker, Utterance},
+    reply::Reply,
+    turn::Turn,
+};
+use crate::time::Timestamp;
 
 /// Who has the floor on the agent's side.
 #[derive(Debug, Clone, Default)]
@@ -50,5 +56,63 @@ impl Floor {
 
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Self::Idle)
+    }
+}
+
+impl Engine {
+    /// Starts the next reply; `false` if there is none, or the application reviews the turn.
+    pub(super) fn give_floor(&mut self) -> bool {
+        if self.waits_for_somebody() {
+            return false;
+        }
+        let yields = self.yield_to_speakers();
+        let urgent = self.waiting.front().is_some_and(|reply| reply.options.priority == Priority::High);
+        if (yields || !urgent) && self.is_turn_ready() {
+            self.commit_turn();
+            return !self.floor.is_idle();
+        }
+        if yields || matches!(self.turn, Turn::Reviewing { .. }) {
+            return false;
+        }
+        match self.waiting.pop_front() {
+            Some(reply) => self.start(reply),
+            None => return false,
+        }
+        true
+    }
+
+    /// Whether the next reply of those that wait lets somebody finish first, who speaks or pauses.
+    fn yield_to_speakers(&mut self) -> bool {
+        let (now, yields) = (self.now, self.yields());
+        if yields && let Some(reply) = self.waiting.front_mut() {
+            reply.yields_since.get_or_insert(now);
+        }
+        yields
+    }
+
+    pub(super) fn yields(&self) -> bool {
+        self.yields_until().is_some_and(|until| self.now < until)
+    }
+
+    /// Until when the next reply of those that wait lets somebody finish; `None` if it need not.
+    fn yields_until(&self) -> Option<Timestamp> {
+        let next = self.waiting.front().filter(|reply| reply.options.interruptible)?;
+        // A sound that is known to hold no word is over.
+        let noise = |s: &Speaker, u: &Utterance| !s.listener.is_speaking() && u.is_final() && !u.has_words();
+        let open = |s: &Speaker| s.listener.utterance().filter(|u| !noise(s, u)).map(|u| u.since);
+        let driving = self.speakers.iter().filter(|s| self.config.interruption.enabled && self.drives(s.id));
+        let since = driving.filter_map(open).max()?;
+        Some(since.min(next.yields_since.unwrap_or(since)) + self.config.conversation.give_way)
+    }
+
+    /// When the next reply of those that wait is begun although somebody has not finished.
+    pub(super) fn yields_at(&self) -> Option<Timestamp> {
+        let free = self.closing.is_open() && self.floor.is_idle() && !matches!(self.turn, Turn::Reviewing { .. });
+        self.yields_until().filter(|until| free && !self.waits_for_somebody() && self.now < *until)
+    }
+
+    /// Whether replies that wait let the answer to who is speaking go first.
+    pub(super) fn answers_go_first(&self) -> bool {
+        self.waiting.front().is_none_or(|next| self.yields() && next.options.priority != Priority::High)
     }
 }
