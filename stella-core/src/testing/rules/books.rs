@@ -29,8 +29,8 @@ pub(super) struct Rules {
     pub(super) cancelled_unseen: bool,
     pub(super) segments: Vec<(SegmentId, ReplyId)>,
     pub(super) calls: Vec<CallId>,
-    /// Whether a tool that changes something was started in this step.
-    pub(super) changing: bool,
+    /// The reply for which a tool that changes something was started in this step.
+    pub(super) changing: Option<ReplyId>,
     pub(super) scores: Vec<(ScoreId, SpeakerId)>,
     pub(super) reviews: Vec<TurnId>,
     pub(super) utterances: BTreeMap<UtteranceId, Utterance>,
@@ -259,7 +259,7 @@ impl Rules {
             cancelled_unseen: false,
             segments: Vec::new(),
             calls: Vec::new(),
-            changing: false,
+            changing: None,
             scores: Vec::new(),
             reviews: Vec::new(),
             utterances: BTreeMap::new(),

@@ -91,9 +91,9 @@ impl Rules {
                 self.calls.push(*call);
                 let policy = self.tools.get(&request.name).copied().unwrap_or_default();
                 if !policy.read_only && !self.harmless.contains(&request.name) {
-                    self.changing = true;
-                    let mut live = self.replies.values_mut().filter(|r| r.started && !r.ended);
-                    match live.next() {
+                    let live = self.live().next();
+                    self.changing = live;
+                    match live.and_then(|id| self.replies.get_mut(&id)) {
                         Some(reply) => reply.effects = true,
                         None => return self.broken(Rule::I4, format!("{} changes something too early", request.name)),
                     }

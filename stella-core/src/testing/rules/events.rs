@@ -99,7 +99,9 @@ impl Rules {
                     book.held.get_or_insert(now); // else the command follows
                 }
                 self.check(Rule::I13, !firm, || format!("{reply} is held"))?;
-                self.check(Rule::I4, !self.changing, || format!("something is changed as {reply} is spoken over"))?;
+                self.check(Rule::I4, self.changing != Some(*reply), || {
+                    format!("something is changed as {reply} is spoken over")
+                })?;
             }
             Event::FalseInterruption { reply, .. } => {
                 let book = self.replies.entry(*reply).or_default();

@@ -11,7 +11,7 @@ use crate::{
 
 impl Rules {
     pub(super) fn observe(&mut self, input: &Input, outputs: &[Record], engine: &Engine) -> Result<(), Broken> {
-        (self.cancelled_unseen, self.changing) = (false, false);
+        (self.cancelled_unseen, self.changing) = (false, None);
         self.told(input);
         self.answered(input);
         let was_closed = self.closed;
