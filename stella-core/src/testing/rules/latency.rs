@@ -60,8 +60,11 @@ impl Rules {
             return self.broken(Rule::I15, format!("nobody knows {}", latency.turn));
         };
         let by_application = Moments::at(latency.ready, Some(Wait::Manual));
-        let known = turn.said.unwrap_or(by_application);
-        let asked = turn.said.is_some() || self.commits.contains(&latency.ready);
+        let commits = self.commits.contains(&latency.ready);
+        // The application may have ended it, too, once more words were merged into a turn that was answered.
+        let said = turn.said.filter(|_| !commits || latency.wait != Wait::Manual);
+        let known = said.unwrap_or(by_application);
+        let asked = said.is_some() || commits;
         self.check(Rule::I15, asked, || format!("nobody ended the turn at {}", latency.ready))?;
         let TurnLatency { wait, last_voiced, voice_ended, ready, transcribed, .. } = *latency;
         let told = Moments { wait: known.wait, last_voiced, voice_ended, transcribed, filed: ready.max(transcribed) };
