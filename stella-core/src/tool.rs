@@ -28,11 +28,15 @@ pub struct ToolPolicy {
     pub timeout: Duration,
     /// What an interruption does to it. Default: cancel.
     pub on_interrupt: OnInterrupt,
+    /// Whether the model need not say anything after it, because what it does can be heard or seen: music begins, a call
+    /// is transferred. Default false: a model that says nothing is asked again, and then the agent apologises.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 impl Default for ToolPolicy {
     fn default() -> Self {
-        Self { read_only: false, timeout: Duration::from_secs(20), on_interrupt: OnInterrupt::Cancel }
+        Self { read_only: false, timeout: Duration::from_secs(20), on_interrupt: OnInterrupt::Cancel, quiet: false }
     }
 }
 

@@ -773,10 +773,10 @@ fn a_waiting_reply_is_said_over_a_voice_that_does_not_end() {
         "
         0.000 voice
         2.000 say Is that a radio?
-        10.100 audio 24000
-        10.110 synthesized
-        10.200 playout 480
-        11.200 playout 24000
+        12.100 audio 24000
+        12.110 synthesized
+        12.200 playout 480
+        13.200 playout 24000
     "
     ));
 }
@@ -800,6 +800,87 @@ fn a_reply_begun_over_a_voice_is_not_cut_off_by_its_end() {
         13.700 audio 12000
         13.710 synthesized
         13.800 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_reply_that_waited_lets_who_interrupts_an_answer_finish_too() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.000 say Is that a radio?
+        1.200 silence
+        1.250 final What is the news?
+        1.260 score 0.9
+        1.700 text One two three four five six seven eight nine ten eleven twelve.
+        1.710 generated
+        1.800 audio 300000
+        1.810 synthesized
+        1.900 playout 480
+        6.000 playout 98880
+        10.000 playout 194880
+        11.600 playout 233280
+        12.000 voice
+        12.300 interim wait stop
+        13.000 silence
+        13.050 final Wait, stop.
+        13.060 score 0.9
+        13.500 text Yes?
+        13.510 generated
+        13.600 audio 12000
+        13.610 synthesized
+        13.700 playout 12000
+        13.800 audio 12000
+        13.810 synthesized
+        13.900 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_cough_before_a_reply_does_not_make_it_deaf() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.300 silence
+        0.350 final
+        0.400 say One two three four five six.
+        0.500 audio 72000
+        0.510 synthesized
+        0.600 playout 480
+        0.900 voice
+        1.200 interim stop please
+        1.400 silence
+        1.450 final Stop, please.
+        2.500 text Yes.
+        2.510 generated
+        2.600 audio 12000
+        2.610 synthesized
+        2.700 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn a_yes_that_is_understood_after_typed_text_is_not_lost() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        0.300 silence
+        0.350 final Yes.
+        0.360 score 0.1
+        0.500 type And tea, please.
+        2.500 text Coffee and tea.
+        2.510 generated
+        2.600 audio 24000
+        2.610 synthesized
+        2.700 playout 24000
+        3.000 text Certainly.
+        3.010 generated
+        3.100 audio 12000
+        3.110 synthesized
+        3.200 playout 12000
     "
     ));
 }

@@ -91,6 +91,13 @@ impl FunctionTool {
         self
     }
 
+    /// Says that the model need not say anything after a call, because what it does can be heard or seen.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.policy.quiet = true;
+        self
+    }
+
     /// Sets what an interruption does to a call that runs.
     #[must_use]
     pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
@@ -206,9 +213,9 @@ mod tests {
 
     #[test]
     fn a_policy_is_set() {
-        let tool = order().read_only().timeout(Duration::from_secs(1)).on_interrupt(OnInterrupt::Continue);
-        let policy =
-            ToolPolicy { read_only: true, timeout: Duration::from_secs(1), on_interrupt: OnInterrupt::Continue };
+        let tool = order().read_only().quiet().timeout(Duration::from_secs(1)).on_interrupt(OnInterrupt::Continue);
+        let (timeout, on_interrupt) = (Duration::from_secs(1), OnInterrupt::Continue);
+        let policy = ToolPolicy { read_only: true, timeout, on_interrupt, quiet: true };
         assert_eq!((tool.policy(), order().policy()), (policy, ToolPolicy::default()));
     }
 

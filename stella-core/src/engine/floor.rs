@@ -1,5 +1,7 @@
 //! The agent's side of the floor: idle, thinking, speaking or held. At most one reply has it, and who is next.
 
+use std::time::Duration;
+
 use super::{
     Engine, Priority,
     listener::{Speaker, Utterance},
@@ -97,12 +99,23 @@ impl Engine {
     /// Until when the next reply of those that wait lets somebody finish; `None` if it need not.
     fn yields_until(&self) -> Option<Timestamp> {
         let next = self.waiting.front().filter(|reply| reply.options.interruptible)?;
-        // A sound that is known to hold no word is over.
-        let noise = |s: &Speaker, u: &Utterance| !s.listener.is_speaking() && u.is_final() && !u.has_words();
-        let open = |s: &Speaker| s.listener.utterance().filter(|u| !noise(s, u)).map(|u| u.since);
-        let driving = self.speakers.iter().filter(|s| self.config.interruption.enabled && self.drives(s.id));
-        let since = driving.filter_map(open).max()?;
-        Some(since.min(next.yields_since.unwrap_or(since)) + self.config.conversation.give_way)
+        let left = self.config.conversation.give_way.saturating_sub(Duration::from_millis(next.yielded));
+        let unfinished = self.config.interruption.enabled && self.speakers.iter().any(|s| self.is_unfinished(s));
+        unfinished.then(|| next.yields_since.unwrap_or(self.now) + left)
+    }
+
+    /// Whether somebody whose words count speaks or pauses. A sound that is known to hold no word is over.
+    pub(super) fn is_unfinished(&self, speaker: &Speaker) -> bool {
+        let noise = |u: &Utterance| !speaker.listener.is_speaking() && u.is_final() && !u.has_words();
+        self.drives(speaker.id) && speaker.listener.utterance().is_some_and(|utterance| !noise(utterance))
+    }
+
+    /// A reply begins: those that wait let nobody finish meanwhile.
+    pub(super) fn stop_yielding(&mut self) {
+        for waiting in &mut self.waiting {
+            let since = waiting.yields_since.take();
+            waiting.yielded += since.map_or(0, |since| self.now.since(since).as_millis() as u64);
+        }
     }
 
     /// When the next reply of those that wait is begun although somebody has not finished.

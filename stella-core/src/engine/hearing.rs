@@ -322,9 +322,11 @@ impl Engine {
             self.verdict(spoken, moments.last_voiced.since(spoken.since), true)
         };
         if overlaps && self.config.interruption.enabled {
-            let answers = self.is_answerable(spoken);
+            // What was said before the reply began is no sign of listening to it.
+            let over = spoken.over.is_some_and(|(over, _)| self.floor.reply().is_some_and(|reply| reply.id == over));
+            let meant = (!over && !spoken.listened) || self.is_answerable(spoken);
             match verdict {
-                Verdict::Backchannel | Verdict::Noise if answers => self.resume(utterance),
+                Verdict::Backchannel | Verdict::Noise if meant => self.resume(utterance),
                 Verdict::Backchannel | Verdict::Echo => {
                     self.resume(utterance);
                     return self.discard(part, DiscardReason::Backchannel);

@@ -83,6 +83,16 @@ impl Ledger {
         self.calls.iter().filter_map(by).min()
     }
 
+    /// The first call.
+    pub(super) fn first(&self) -> Option<CallId> {
+        self.calls.first().map(|call| call.id)
+    }
+
+    /// Whether the model need not say anything: the last call was of a tool that speaks for itself.
+    pub(super) fn may_be_quiet(&self) -> bool {
+        self.calls.last().is_some_and(|call| call.policy.quiet)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.calls.len()
     }

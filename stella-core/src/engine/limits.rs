@@ -40,8 +40,10 @@ impl Engine {
         let Listener::Speaking(utterance) = &self.speakers[index].listener else { return };
         let words = self.words_of_turn(&utterance.text);
         let duration = self.now.since(utterance.since);
-        let utterance = utterance.id;
-        self.event(Event::TurnLimit(TurnLimit { speaker, utterance, words, duration }));
+        let (utterance, first) = (utterance.id, utterance.limited_from == utterance.since);
+        if first {
+            self.event(Event::TurnLimit(TurnLimit { speaker, utterance, words, duration }));
+        }
         // If the application ends turns, it alone does.
         let wanted = self.config.turn_limit.then == AfterLimit::Commit && !self.ends_manually();
         if let Some(utterance) = self.speakers[index].listener.utterance_mut() {
@@ -61,7 +63,12 @@ impl Engine {
             }
             let Listener::Speaking(utterance) = &mut self.speakers[index].listener else { continue };
             match utterance.limit {
-                Limit::Overdue { asked: Some(_) } if !utterance.has_words() => {} // nothing to answer yet
+                Limit::Overdue { asked: Some(at) } if !utterance.has_words() => {
+                    if utterance.is_final() {
+                        // Nothing was said up to there.
+                        (utterance.limit, utterance.limited_from) = (Limit::Within, at);
+                    }
+                }
                 Limit::Overdue { asked: Some(at) } if utterance.is_final() => {
                     utterance.limit = Limit::Cutting { at, by };
                     self.cut_turn(index);

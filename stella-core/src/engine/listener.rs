@@ -68,6 +68,8 @@ pub(super) struct Utterance {
     /// What was heard of the reply that ended last while it was open.
     pub(super) outlasted: String,
     pub(super) limit: Limit,
+    /// From when its limit counts: it began then, or had no word until then.
+    pub(super) limited_from: Timestamp,
     /// The reply of the agent's own initiative that was begun over it: it has let this utterance finish for long enough.
     pub(super) given_way: Option<ReplyId>,
     /// Whether it was a sign of listening, if it is one: it was raised well before the end of the reply that ended last.
@@ -131,6 +133,7 @@ impl Utterance {
             outlasted: String::new(),
             ended: false,
             limit: Limit::Within,
+            limited_from: since,
             given_way: None,
             listened: false,
         }
@@ -264,7 +267,7 @@ impl Listener {
     pub(super) fn limit_at(&self, options: &TurnLimitOptions) -> Option<Timestamp> {
         let Self::Speaking(utterance) = self else { return None };
         match utterance.limit {
-            Limit::Within => options.max_duration.map(|most| utterance.since + most),
+            Limit::Within => options.max_duration.map(|most| utterance.limited_from + most),
             Limit::Exceeded | Limit::Overdue { .. } => None,
             Limit::Cutting { by, .. } => Some(by),
         }

@@ -268,9 +268,9 @@ pub struct ConversationOptions {
     /// Whether the model is told which words of its last reply were cut off and not heard, in a note that says so. They
     /// are never shown as said. Default false.
     pub show_unheard: bool,
-    /// A reply by the agent's own initiative that may be interrupted lets whoever is speaking finish, and be answered, until
-    /// they speak or it waits for so long; then it is said over them, and their utterance does not interrupt it. Default
-    /// 10 s.
+    /// A reply by the agent's own initiative that may be interrupted lets whoever is speaking finish, and be answered, as
+    /// long as the floor would be free for it for no longer than this; then it is said over them, and the utterances that
+    /// are open then do not interrupt it. Default 10 s.
     pub give_way: Duration,
     /// What the agent says once in a reply when tools keep it waiting, such as "One moment."; empty for nothing, the
     /// default.

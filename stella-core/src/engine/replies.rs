@@ -43,13 +43,17 @@ impl Engine {
             reply.speech.flush(0);
         }
         self.floor.give(reply);
+        self.stop_yielding();
         if words.is_none() {
             self.generate();
         }
         // Whoever is speaking already speaks over it; but not over a reply that has let them finish for long enough.
         let own = self.floor.reply().filter(|reply| reply.turn().is_none()).map(|reply| reply.id);
-        for utterance in self.speakers.iter_mut().filter_map(|s| s.listener.utterance_mut()) {
-            (utterance.given_way, utterance.weighed) = (own, own.is_some());
+        for index in 0..self.speakers.len() {
+            let given_way = own.filter(|_| self.is_unfinished(&self.speakers[index]));
+            if let Some(utterance) = self.speakers[index].listener.utterance_mut() {
+                (utterance.given_way, utterance.weighed) = (given_way, given_way.is_some());
+            }
         }
     }
 
@@ -118,19 +122,20 @@ impl Engine {
     pub(super) fn generated(&mut self, generation: GenerationId, usage: Option<TokenUsage>) {
         let (now, retries) = (self.now, self.config.recovery.retries);
         // A tool may have asked for words of its own.
-        let asked = self.floor.reply().map(|reply| reply.id);
-        let spoken_for = self.waiting.iter().any(|waiting| asked.is_some_and(|id| waiting.id > id));
+        let first_call = self.floor.reply().and_then(|reply| reply.ledger.first());
+        let spoken_for = self.waiting.iter().any(|reply| first_call.is_some_and(|call| reply.id.0 > call.0));
         let Some(reply) = self.generating(generation) else { return };
         let spent = usage.unwrap_or_default();
         reply.usage = reply.usage.plus(spent);
         let round = reply.round;
         reply.speech.flush(round);
         // Who has said something before the tools may leave it at that, but only if asked twice.
-        let again = reply.failures < retries && reply.speech.text(round).trim().is_empty();
-        let silent = reply.worded.is_none() || (round > 0 && again);
+        let again = !reply.is_speculative() && reply.failures < retries;
+        let again = again && reply.speech.text(round).trim().is_empty();
+        let silent = !reply.ledger.may_be_quiet() && (reply.worded.is_none() || (round > 0 && again));
         if reply.ledger.has_calls(round) {
             reply.step = Step::Tools { since: now };
-        } else if silent && !(round > 0 && spoken_for) {
+        } else if silent && !spoken_for {
             self.generation_failed(generation, true, "the model said nothing".into());
         } else {
             reply.step = Step::Done;

@@ -44,6 +44,8 @@ pub(super) struct Reply {
     pub(super) filled: bool,
     /// Since when it lets somebody finish, although the floor is free.
     pub(super) yields_since: Option<Timestamp>,
+    /// Milliseconds for which it did so before, until another reply began.
+    pub(super) yielded: u64,
     /// Whether the user's words are in the history, because something of the reply was heard or done.
     pub(super) recorded: bool,
     pub(super) stamps: Stamps,
@@ -113,6 +115,7 @@ impl Reply {
             mute: false,
             filled: false,
             yields_since: None,
+            yielded: 0,
             recorded: false,
             stamps: Stamps::default(),
         }

@@ -235,6 +235,7 @@ impl World {
             read_only,
             timeout: Duration::from_secs(1),
             on_interrupt: if read_only { OnInterrupt::Cancel } else { OnInterrupt::Continue },
+            quiet: read_only,
         };
         let tools = BTreeMap::from([("clock".to_owned(), policy(true)), ("order".to_owned(), policy(false))]);
         world.give(Input::UpdateAgent { instructions: None, tools: Some(tools) }).expect("tools may be given");

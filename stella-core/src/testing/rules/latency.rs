@@ -62,7 +62,8 @@ impl Rules {
         let by_application = Moments::at(latency.ready, Some(Wait::Manual));
         let commits = self.commits.contains(&latency.ready);
         // The application may have ended it, too, once more words were merged into a turn that was answered.
-        let said = turn.said.filter(|_| !commits || latency.wait != Wait::Manual);
+        let merged = commits && latency.wait == Wait::Manual;
+        let said = turn.said.filter(|said| !merged || said.wait == Some(Wait::Manual));
         let known = said.unwrap_or(by_application);
         let asked = said.is_some() || commits;
         self.check(Rule::I15, asked, || format!("nobody ended the turn at {}", latency.ready))?;

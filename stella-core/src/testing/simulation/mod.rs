@@ -140,6 +140,7 @@ impl Simulation {
             read_only: name == "clock",
             timeout: Duration::from_millis(3_000),
             on_interrupt: if name == "archive" { OnInterrupt::Continue } else { OnInterrupt::Cancel },
+            quiet: name == "archive",
         };
         TOOLS[..3].iter().map(|name| ((*name).to_owned(), policy(name))).collect()
     }
