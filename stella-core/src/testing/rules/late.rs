@@ -44,6 +44,20 @@ impl Rules {
         }
     }
 
+    /// I11: what is due comes before the input of the same time, whether a tick said so or not.
+    pub(super) fn tick_first<'a>(
+        &self,
+        outputs: impl Iterator<Item = &'a Output>,
+        engine: &Engine,
+        twin: &mut Engine,
+    ) -> Result<(), Broken> {
+        let without: Vec<Output> = std::iter::from_fn(|| twin.poll_output()).collect();
+        let same = outputs.eq(without.iter());
+        self.check(Rule::I11, same, || format!("without a tick before the input there is {without:?}"))?;
+        let same = engine.is_closed() || engine.fingerprint() == twin.fingerprint();
+        self.check(Rule::I11, same, || "without a tick before the input the state is another".into())
+    }
+
     /// I3: a late answer does no more than a tick, and is counted. A late final transcript may be told, once.
     pub(super) fn late(
         &mut self,

@@ -115,7 +115,11 @@ impl Watched {
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<usize, Broken> {
         let first = self.records.len();
         if !matches!(input, Input::Tick) && self.engine.deadline().is_some_and(|at| at <= now) {
+            let mut twin = self.engine.clone();
             self.handle(now, Input::Tick)?; // so that what the input does is seen alone
+            self.handle(now, input.clone())?;
+            twin.handle(now, input);
+            return self.rules.tick_first(self.outputs(first), &self.engine, &mut twin).map(|()| first);
         }
         self.rules.now = self.rules.now.max(now);
         let late = self.rules.is_late(&input);
