@@ -45,7 +45,8 @@ pub enum Rule {
     I9,
     /// A rollback leaves no trace.
     I10,
-    /// The same inputs give the same outputs; a clock that jumps back stands still.
+    /// The same inputs give the same outputs, what is due before the input of the same time; a clock that jumps back stands
+    /// still.
     I11,
     /// Memory is bounded.
     I12,
