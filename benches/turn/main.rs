@@ -112,8 +112,10 @@ fn rooms(side: &str, count: usize) -> Vec<String> {
 async fn measure(args: &Args, people: &People, cache: &Cache, plan: Plan, way: f64) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let at = format!("{} at once", plan.calls);
+    let mut crowded = way;
     if plan.calls > 1 {
         let ways = ways(people, "way", plan.calls / 2, WAYS).await?;
+        crowded = median(ways.clone());
         for (of, share) in [("p50", 0.5), ("p95", 0.95)] {
             let name = format!("{at}: one way of sound, user to user, {of}");
             figures.push(Figure::new(name, percentile(&ways, share), "ms", ways.len()));
@@ -128,13 +130,13 @@ async fn measure(args: &Args, people: &People, cache: &Cache, plan: Plan, way: f
         }
         _ => None,
     };
-    figures.extend(compare(plan, way, &ours, theirs.as_ref()));
+    figures.extend(compare(plan, [way, crowded], &ours, theirs.as_ref()));
     figures.extend(stages(&at, &ours.latencies));
     Ok(figures)
 }
 
-/// Both sides, given the way of sound.
-fn compare(plan: Plan, way: f64, ours: &stella::Outcome, theirs: Option<&Calls>) -> Vec<Figure> {
+/// Both sides, given the way of sound between two users alone, and between as many as there are calls.
+fn compare(plan: Plan, [way, crowded]: [f64; 2], ours: &stella::Outcome, theirs: Option<&Calls>) -> Vec<Figure> {
     let at = format!("{} at once", plan.calls);
     let given = ms(GIVEN) + 2.0 * way;
     let runs = ours.calls.responses.len();
@@ -150,6 +152,9 @@ fn compare(plan: Plan, way: f64, ours: &stella::Outcome, theirs: Option<&Calls>)
         beside("response at the user, p95", "ms", runs, &|calls| percentile(&calls.responses, 0.95)),
         beside("own share, p50", "ms", runs, &|calls| percentile(&calls.responses, 0.5) - given),
         beside("own share, p95", "ms", runs, &|calls| percentile(&calls.responses, 0.95) - given),
+        beside("own share beyond the way between as many users, p95", "ms", runs, &|calls| {
+            percentile(&calls.responses, 0.95) - ms(GIVEN) - 2.0 * crowded
+        }),
         beside("turns answered", "turns", 1, &|calls| calls.responses.len() as f64),
         beside("turns not answered within 10 s", "turns", 1, &|calls| calls.unanswered as f64),
         beside("turns cut into", "turns", 1, &|calls| calls.cut_in as f64),
