@@ -9,6 +9,14 @@ use std::time::Duration;
 use scripts::{check, options, over_speech};
 use stella_core::{engine::AfterLimit, testing::script::run};
 
+/// Runs a script in which a turn is cut after two seconds.
+fn limited(script: &str) -> String {
+    let mut options = options();
+    options.turn_limit.max_duration = Some(Duration::from_secs(2));
+    options.turn_limit.then = AfterLimit::Commit;
+    run(options, script)
+}
+
 #[test]
 fn a_waiting_reply_lets_the_user_finish_first() {
     insta::assert_snapshot!(check(
@@ -202,10 +210,8 @@ fn a_sign_of_listening_that_is_understood_after_the_reply_is_no_turn() {
 
 #[test]
 fn an_echo_beyond_the_limit_of_a_turn_is_not_answered() {
-    let mut options = options();
-    options.turn_limit.max_duration = Some(Duration::from_secs(2));
-    options.turn_limit.then = AfterLimit::Commit;
-    let script = "
+    insta::assert_snapshot!(limited(
+        "
         0.000 say firmly One two three four five six.
         0.050 audio 60000
         0.060 synthesized
@@ -215,8 +221,8 @@ fn an_echo_beyond_the_limit_of_a_turn_is_not_answered() {
         2.680 final One two three four five six.
         2.700 silence
         2.750 final
-    ";
-    insta::assert_snapshot!(run(options, script));
+    "
+    ));
 }
 
 #[test]
@@ -240,10 +246,8 @@ fn a_model_that_says_nothing_after_its_tools_is_asked_again() {
 
 #[test]
 fn a_turn_beyond_its_limit_is_cut_once_the_agent_has_finished() {
-    let mut options = options();
-    options.turn_limit.max_duration = Some(Duration::from_secs(2));
-    options.turn_limit.then = AfterLimit::Commit;
-    let script = "
+    insta::assert_snapshot!(limited(
+        "
         0.000 say firmly One two three four five six.
         0.050 audio 60000
         0.060 synthesized
@@ -257,8 +261,8 @@ fn a_turn_beyond_its_limit_is_cut_once_the_agent_has_finished() {
         3.000 audio 12000
         3.010 synthesized
         3.100 playout 12000
-    ";
-    insta::assert_snapshot!(run(options, script));
+    "
+    ));
 }
 
 #[test]

@@ -288,10 +288,12 @@ impl Options {
 }
 
 impl Engine {
-    /// A reply was first heard, after one generation: steers by the latency of its turn, unless that waited for the floor.
+    /// A reply was first heard, after one generation: steers by the latency of its turn, unless that waited for the floor
+    /// or for a model that failed. No knob could shorten that.
     pub(super) fn steer(&mut self, latency: &TurnLatency) {
         let queued = latency.gaps().iter().any(|(owner, gap)| *owner == "queue" && !gap.is_zero());
-        if queued || matches!(latency.wait, Wait::Typed | Wait::Limit) {
+        let failed = latency.overdue.generations + latency.overdue.syntheses > 0;
+        if queued || failed || matches!(latency.wait, Wait::Typed | Wait::Limit) {
             return;
         }
         let Some(mut event) = self.controller.observe(latency, &self.config) else { return };

@@ -126,8 +126,7 @@ impl Engine {
         }
         let sent = if shortens { reply.stamps.first_audio.unwrap_or(now) } else { now };
         let latency = first.then(|| reply.latency(sent)).flatten();
-        let failures = reply.stamps.generations_failed + reply.stamps.syntheses_failed;
-        let by_itself = reply.round == 0 && reply.ledger.len() == 0 && failures == 0;
+        let by_itself = reply.round == 0 && reply.ledger.len() == 0;
         let text = reply.speech.newly_heard();
         self.tell_heard(id, text);
         if first {
@@ -142,7 +141,7 @@ impl Engine {
         };
         if let Some(latency) = latency {
             self.event(Event::Latency(latency.clone()));
-            // The time of a tool, or of a model that failed, is nothing that a knob could shorten.
+            // The time of a tool is nothing that a knob could shorten.
             if by_itself {
                 self.steer(&latency);
             }
