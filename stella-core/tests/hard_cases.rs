@@ -276,6 +276,28 @@ fn case_8_a_reply_begun_on_stable_interim_text_is_adopted_by_the_final() {
 }
 
 #[test]
+fn case_8_without_a_detector_a_reply_is_begun_on_words_that_sound_complete() {
+    let mut options = Options::default();
+    options.endpointing.mode = EndpointingMode::Silence;
+    insta::assert_snapshot!(run(
+        options,
+        "
+        0.000 voice
+        1.000 silence
+        1.050 final I would like the
+        1.600 voice
+        2.000 silence
+        2.050 final I would like the cake.
+        2.150 text Sure.
+        2.160 generated
+        2.200 audio 12000
+        2.210 synthesized
+        3.600 playout 12000
+    "
+    ));
+}
+
+#[test]
 fn case_9_a_reply_begun_on_interim_text_is_withdrawn_by_another_final() {
     insta::assert_snapshot!(check(
         "

@@ -165,13 +165,14 @@ pub struct SpeculationOptions {
     /// Whether a reply may be begun on a probable end of turn. Default true. Without effect while turns are reviewed
     /// ([`ConversationOptions::review`]), because the review may change them.
     pub enabled: bool,
-    /// Score from which a reply is begun. Default 0.5.
+    /// Score from which a reply is begun. Default 0.5. While nobody weighs the pause (in a mode without a detector, or if
+    /// its score did not come), a reply is begun on words that sound complete
+    /// ([`Judge::completeness`](super::Judge::completeness) above 1).
     pub from_score: f32,
     /// Most speculative replies for one turn. Default 3.
     pub max_attempts: u32,
-    /// Whether a reply may also be begun on interim text, before the final transcript of the pause: if the score is high
-    /// enough, or without a detector the text ends like a sentence, or the silence has ended the turn. The final
-    /// transcript must have the same words, else the reply is withdrawn. Default true.
+    /// Whether a reply may also be begun on interim text, before the final transcript of the pause. The final transcript
+    /// must have the same words, else the reply is withdrawn. Default true.
     pub interim: bool,
     /// Time in a pause during which interim text must not have changed. Default 150 ms: recognisers revise their last
     /// words within about a window of a few hundred milliseconds, part of which the end of the voice has taken already.

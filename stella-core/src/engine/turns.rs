@@ -3,7 +3,7 @@
 use super::{
     Command, DiscardReason, EndpointingMode, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome,
     TypedPolicy, Wait,
-    judge::words,
+    judge::{Said, words},
     listener::{Listener, Score, Speaker},
     reply::{Purpose, Reply, Standing},
     turn::{Collected, Committed, Moments, Turn, text},
@@ -181,7 +181,12 @@ impl Engine {
             _ if self.config.endpointing.mode == EndpointingMode::Manual && pause.wait != Wait::Manual => false,
             _ if over => true,
             Score::Known(_) => likely,
-            Score::None => likely || (!utterance.is_final() && words.ends_with(['.', '?', '!'])),
+            // Nobody else weighs the pause: the words do.
+            Score::None if pause.percent.is_none() => {
+                let language = self.speakers[index].language.as_deref();
+                self.judge.completeness(Said { text: words, language }) > 1.0
+            }
+            Score::None => likely,
             Score::Pending(_) => false,
         };
         let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
