@@ -7,7 +7,7 @@ use stella_core::{
     id::UtteranceId,
     stt::{Stt, SttEventKind, SttOptions},
     turn_detector::{TurnDetector, TurnDetectorRequest},
-    vad::{Segmenter, Vad, VadEvent, VadOptions},
+    vad::{Segmenter, Vad, VadEvent, VadOptions, silent_tail},
 };
 use stella_providers::{moonshine::Moonshine, silero::Silero, smart_turn::SmartTurn};
 
@@ -56,16 +56,18 @@ pub(crate) async fn hear(models: &Models, turn: &Turn) -> Result<Vec<Heard>> {
     let mut stream = models.vad.open()?;
     let mut segmenter = Segmenter::new(VadOptions::default(), models.vad.window());
     let mut session = models.stt.open(&SttOptions::default()).await?;
-    let (mut heard, mut fed, mut begin, mut checkpoint) = (Vec::new(), None, 0, 0);
+    let (mut heard, mut fed, mut begin, mut checkpoint, mut voice) = (Vec::new(), None, 0, 0, 0);
     for window in turn.samples.chunks_exact(models.vad.window()) {
-        let event = segmenter.push(stream.predict(window).await?);
+        let probability = stream.predict(window).await?;
+        let event = segmenter.push_with(probability, |at| silent_tail(&turn.samples[voice..at as usize]));
         let noticed = segmenter.position() as usize;
         match event {
             Some(VadEvent::Started { at }) => {
-                heard.push(Heard::Started { noticed, since: at as usize });
+                voice = at as usize;
+                heard.push(Heard::Started { noticed, since: voice });
                 if fed.is_none() {
                     session.input.start(UtteranceId(1));
-                    begin = (at as usize).saturating_sub(PRE_ROLL);
+                    begin = voice.saturating_sub(PRE_ROLL);
                     fed = Some(begin);
                 }
             }
@@ -86,7 +88,9 @@ pub(crate) async fn hear(models: &Models, turn: &Turn) -> Result<Vec<Heard>> {
                 };
                 let audio = &turn.samples[noticed.saturating_sub(KEPT)..noticed];
                 let audio = Some(AudioFrame::new(AudioFormat::SPEECH, audio)?);
-                let score = models.detector.predict(TurnDetectorRequest { audio, ..Default::default() }).await?;
+                let silence = AudioFormat::SPEECH.duration(noticed as u64 - at);
+                let request = TurnDetectorRequest { audio, silence, ..Default::default() };
+                let score = models.detector.predict(request).await?;
                 let speech = (noticed - begin) as f64 / SECOND as f64;
                 heard.push(Heard::Ended { noticed, last_voiced: at as usize, text, speech, score });
             }

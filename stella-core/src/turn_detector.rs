@@ -1,6 +1,6 @@
 //! The seam to end-of-turn detection: has the speaker finished, or only paused?
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
@@ -21,6 +21,8 @@ pub struct TurnDetectorRequest {
     /// The end of the speaker's audio, 16 kHz mono, at most 8 s, up to the last sample heard (the silence of the pause
     /// included).
     pub audio: Option<AudioFrame>,
+    /// How much of the end of `audio` is the silence of the pause; zero if that is not known.
+    pub silence: Duration,
     /// The transcript of the turn so far; may be empty or behind the audio.
     pub transcript: String,
     /// The conversation before this turn, its last few items.

@@ -10,7 +10,7 @@ use stella_core::{
     id::{ScoreId, SpeakerId, UtteranceId},
     stt::{Stt, SttOptions},
     turn_detector::{TurnDetector, TurnDetectorRequest},
-    vad::{Segmenter, Vad, VadEvent, VadOptions, VadStream},
+    vad::{Segmenter, TAIL_CONTEXT, Vad, VadEvent, VadOptions, VadStream, silent_tail},
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -18,7 +18,6 @@ use super::{
     line::Line,
     recogniser::{Heard, Recogniser},
     ring::Ring,
-    tail,
 };
 use crate::{
     clock::Clock,
@@ -81,6 +80,8 @@ pub(crate) struct Ear {
     /// reported before the engine answers the first.
     voices: VecDeque<u64>,
     voiced: bool,
+    /// End of the newest voice that has ended.
+    voice_end: u64,
     /// Audio before this belongs to an earlier utterance.
     finished: u64,
     /// End of the audio when the last checkpoint was asked for.
@@ -121,6 +122,7 @@ impl Ear {
             detection: None,
             voices: VecDeque::new(),
             voiced: false,
+            voice_end: 0,
             finished: 0,
             checkpointed: 0,
             scores: JoinSet::new(),
@@ -242,7 +244,10 @@ impl Ear {
             };
             let voice = self.voices.back().copied().unwrap_or_default();
             let (ring, base) = (&self.ring, detection.base);
-            let event = detection.segmenter.push_with(probability, |at| tail::silent(ring, voice, base + at));
+            let event = detection.segmenter.push_with(probability, |at| {
+                let from = (base + at).saturating_sub(AudioFormat::SPEECH.samples(TAIL_CONTEXT)).max(voice);
+                silent_tail(&ring.slice(from, base + at))
+            });
             if let Some(event) = event {
                 self.voice_event(event, detection.base).await;
             }
@@ -283,6 +288,7 @@ impl Ear {
             }
             VadEvent::Ended { at } => {
                 self.voiced = false;
+                self.voice_end = base + at;
                 Input::VoiceEnded { speaker: self.speaker, last_voiced: self.line.time(base + at) }
             }
         };
@@ -293,7 +299,8 @@ impl Ear {
     async fn silence(&mut self) {
         self.detection = None;
         if std::mem::take(&mut self.voiced) {
-            let last_voiced = self.line.time(self.ring.end());
+            self.voice_end = self.ring.end();
+            let last_voiced = self.line.time(self.voice_end);
             self.inputs.send(Input::VoiceEnded { speaker: self.speaker, last_voiced }).await;
         }
     }
@@ -306,8 +313,10 @@ impl Ear {
         };
         let from = self.recogniser.current().map_or(self.ring.start(), |(_, from)| from);
         let audio = detector.capabilities().audio.then(|| self.ring.frame(from, self.ring.end()));
+        let silent = if self.voiced { 0 } else { self.ring.end() - self.voice_end };
+        let silence = AudioFormat::SPEECH.duration(silent);
         let language = self.parts.stt_options.language.clone();
-        let request = TurnDetectorRequest { audio, transcript, chat, language };
+        let request = TurnDetectorRequest { audio, silence, transcript, chat, language };
         self.scores.spawn(async move {
             let name = detector.name();
             let probability = guard::provider(name, detector.predict(request)).await;

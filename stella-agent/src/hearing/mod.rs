@@ -4,6 +4,5 @@ mod ear;
 mod line;
 mod recogniser;
 mod ring;
-mod tail;
 
 pub(crate) use ear::{Ear, EarCommand, EarParts};

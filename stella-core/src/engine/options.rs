@@ -53,9 +53,9 @@ pub struct EndpointingOptions {
     pub adaptive: bool,
     /// Shortest wait, if the turn is certainly complete. Default 250 ms: before, the models are seldom done.
     pub wait_complete: Duration,
-    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.5 s:
-    /// in `cargo xtask bench endpoint` 756 ms on average, and a cut-in at 4.1 % of pauses (746 ms at 3.8 % and 766 ms at
-    /// 4.5 % on the two halves of its recordings, the second of which is new to the words, too); 1.2 s give 645 ms at 5.9 %.
+    /// Wait if nothing is known, or if as much speaks for the end as against it. It moves the whole curve. Default 1.4 s:
+    /// in `cargo xtask bench endpoint` 757 ms on average, and a cut-in at 4.4 % of pauses (752 ms at 5.0 % and 763 ms at
+    /// 3.9 % on the two halves of its recordings, the second of which is new to the words, too); 1.2 s give 667 ms at 5.6 %.
     /// A turn that clearly sounds complete waits 0.5 s.
     pub wait_unsure: Duration,
     /// Longest wait, if the speaker certainly only paused. Default 4 s: one pause in forty is longer than 3 s
@@ -79,7 +79,7 @@ impl Default for EndpointingOptions {
             mode: EndpointingMode::default(),
             adaptive: false,
             wait_complete: Duration::from_millis(250),
-            wait_unsure: Duration::from_millis(1_500),
+            wait_unsure: Duration::from_millis(1_400),
             wait_incomplete: Duration::from_secs(4),
             threshold: 0.5,
             thresholds: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! prediction takes about 0.1 s of a core, whatever the length of the audio.
 
 mod features;
+mod pause;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,7 +16,10 @@ use stella_core::{
     turn_detector::{TurnDetector, TurnDetectorCapabilities, TurnDetectorRequest},
 };
 
-use self::features::{FRAMES, Features, MELS};
+use self::{
+    features::{FRAMES, Features, MELS},
+    pause::settle,
+};
 use crate::runtime::{Cache, InferencePool, Job, Lane, Model, ModelOptions, failed, misshapen};
 
 const NAME: &str = "smart-turn";
@@ -74,9 +78,10 @@ impl TurnDetector for SmartTurn {
         if audio.format() != AudioFormat::SPEECH {
             return Err(refuse(format!("audio must be {:?}, not {:?}", AudioFormat::SPEECH, audio.format())));
         }
+        let audio = settle(audio.samples().to_vec(), AudioFormat::SPEECH.samples(request.silence) as usize);
         let (model, features) = (self.model.clone(), self.features.clone());
         let job = Job::new(NAME, &model, Lane::Long, DUE);
-        self.pool.submit(job, move || run(&model, &features.compute(audio.samples()))).await
+        self.pool.submit(job, move || run(&model, &features.compute(&audio))).await
     }
 }
 

@@ -6,41 +6,33 @@
 
 use std::time::Duration;
 
-use stella_core::audio::AudioFormat;
-
-use super::ring::Ring;
+use crate::audio::AudioFormat;
 
 /// Stretches whose loudness is compared: 4 ms.
 const STRETCH: usize = 64;
-/// Sound that tells how loud the voice was. A syllable or two.
-const CONTEXT: Duration = Duration::from_millis(400);
+/// Sound that tells how loud the voice was, and is all that [`silent_tail`] looks at: a syllable or two, 400 ms.
+pub const TAIL_CONTEXT: Duration = Duration::from_millis(400);
 /// The end is at most this much before the one the detector names: four of Silero's windows.
 const REACH: Duration = Duration::from_millis(128);
 /// What is softer than the loudest stretch by this factor of power, 30 dB, is no voice. The consonants of a voice are
 /// softer than its vowels by up to 25 dB.
 const SOFTER: f64 = 1_000.0;
 
-/// How many samples before `end`, where the detector says that the voice has ended which began at `voice`, were silent.
-pub(super) fn silent(ring: &Ring, voice: u64, end: u64) -> u64 {
-    let from = end.saturating_sub(AudioFormat::SPEECH.samples(CONTEXT)).max(voice);
-    let samples = ring.slice(from, end);
-    (samples.len() - voiced(&samples)) as u64
+/// How many samples at the end of a voice are silent. `voice` is 16 kHz mono sound that ends where a detector says that
+/// the voice ended. Of a longer one the last [`TAIL_CONTEXT`] counts; it should not begin before the voice.
+#[must_use]
+pub fn silent_tail(voice: &[i16]) -> u64 {
+    let samples = |duration| AudioFormat::SPEECH.samples(duration) as usize;
+    let context = &voice[voice.len().saturating_sub(samples(TAIL_CONTEXT))..];
+    let reach = &context[context.len().saturating_sub(samples(REACH))..];
+    let loudest = context.chunks_exact(STRETCH).map(power).fold(0.0, f64::max);
+    // From the end, in whole stretches; a rest at the front counts as voice.
+    let silent = reach.rchunks_exact(STRETCH).take_while(|stretch| power(stretch) * SOFTER < loudest);
+    (silent.count() * STRETCH) as u64
 }
 
-/// How many of the samples, which end where the detector says, belong to the voice.
-fn voiced(samples: &[i16]) -> usize {
-    let power = |stretch: &[i16]| stretch.iter().map(|&s| f64::from(s) * f64::from(s)).sum::<f64>();
-    let loudest = samples.chunks_exact(STRETCH).map(power).fold(0.0, f64::max);
-    let earliest = samples.len().saturating_sub(AudioFormat::SPEECH.samples(REACH) as usize);
-    let mut end = samples.len();
-    // From the end, in whole stretches; a rest at the front counts as voice.
-    for stretch in samples[earliest..].rchunks_exact(STRETCH) {
-        if power(stretch) * SOFTER >= loudest {
-            return end;
-        }
-        end -= stretch.len();
-    }
-    earliest.max(end)
+fn power(stretch: &[i16]) -> f64 {
+    stretch.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum()
 }
 
 #[cfg(test)]
@@ -57,6 +49,10 @@ mod tests {
             }
         }
         samples
+    }
+
+    fn voiced(samples: &[i16]) -> usize {
+        samples.len() - silent_tail(samples) as usize
     }
 
     #[test]

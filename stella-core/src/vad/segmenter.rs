@@ -1,35 +1,8 @@
-//! The seam to voice activity detection, and the segmenter that turns probabilities into voice starts and ends.
+//! From probabilities to voice starts and ends.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use async_trait::async_trait;
-
-use crate::{audio::AudioFormat, error::ProviderError};
-
-/// Tells speech from everything else, window by window, in 16 kHz mono audio.
-pub trait Vad: fmt::Debug + Send + Sync {
-    /// Short name of the provider, for errors, metrics and logs.
-    fn name(&self) -> &'static str;
-
-    /// Samples in one window; Silero takes 512 (32 ms).
-    fn window(&self) -> usize;
-
-    /// Opens detection for one speaker.
-    ///
-    /// # Errors
-    /// [`ProviderError`], if the model cannot be loaded.
-    fn open(&self) -> Result<Box<dyn VadStream>, ProviderError>;
-}
-
-/// Detection in the audio of one speaker, with its own state.
-#[async_trait]
-pub trait VadStream: Send {
-    /// Probability (0-1) that `window`, exactly [`Vad::window`] samples that follow the previous ones, holds speech.
-    ///
-    /// # Errors
-    /// [`ProviderError`]; the state is unchanged, so the next window may be given.
-    async fn predict(&mut self, window: &[i16]) -> Result<f32, ProviderError>;
-}
+use crate::audio::AudioFormat;
 
 /// When probabilities count as voice.
 ///
@@ -47,8 +20,8 @@ pub struct VadOptions {
     /// Certain voice before a start is reported: a window of probability 1 counts whole, one halfway between
     /// `activation` and 1 half. Default 16 ms, a window of 0.6.
     pub min_speech: Duration,
-    /// Unvoiced time before an end is reported. Default 192 ms; Silero recommends less, but ends of turns are decided
-    /// later, by the engine.
+    /// Unvoiced time before an end is reported. Default 160 ms: the models that tell the end of a turn are asked then, and
+    /// after 128 ms they know less (`cargo xtask bench endpoint`: 0.1 s more of waiting for as many turns cut short).
     pub min_silence: Duration,
 }
 
@@ -58,7 +31,7 @@ impl Default for VadOptions {
             activation: 0.2,
             deactivation: 0.35,
             min_speech: Duration::from_millis(16),
-            min_silence: Duration::from_millis(192),
+            min_silence: Duration::from_millis(160),
         }
     }
 }
@@ -109,7 +82,7 @@ impl Segmenter {
 
     /// As [`push`](Self::push), for a caller that looks at the sound itself: a detector believes in a voice for some time
     /// after it is gone. When the first unvoiced window begins at a sample, `silent` is asked how many samples before that
-    /// one were silent already. They count as unvoiced too, so that an end is reported sooner and at its place.
+    /// one were silent already ([`silent_tail`](super::silent_tail)). They count as unvoiced too, so that an end is reported sooner and at its place.
     pub fn push_with(&mut self, probability: f32, silent: impl FnOnce(u64) -> u64) -> Option<VadEvent> {
         let start = self.position;
         self.position += self.window;
