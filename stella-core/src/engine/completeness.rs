@@ -73,7 +73,6 @@ const DANGLING: &[&str] = &[
     "erm",
     "hm",
     "hmm",
-    "like",
     "very",
     "really",
     "which",
@@ -84,20 +83,12 @@ const DANGLING: &[&str] = &[
     "including",
     "plus",
     "versus",
-    "dont",
-    "doesnt",
-    "didnt",
-    "cant",
-    "wont",
-    "wouldnt",
-    "shouldnt",
-    "isnt",
-    "arent",
 ];
 
 /// The same, but a question may end with them: "who is it for?"
 const PREPOSITIONS: &[&str] = &[
-    "of", "to", "from", "with", "without", "at", "by", "for", "into", "onto", "about", "between", "during", "through",
+    "like", "of", "to", "from", "with", "without", "at", "by", "for", "into", "onto", "about", "between", "during",
+    "through",
 ];
 
 /// Words that begin such a question.
@@ -162,7 +153,8 @@ const OPEN: &[&str] = &[
 /// The same, unless one of [`SUBJECTS`] stands before: "my name is", but "yes it is".
 const AUXILIARIES: &[&str] = &[
     "is", "are", "was", "am", "be", "been", "being", "has", "have", "had", "will", "would", "can", "could", "should",
-    "may", "might", "must", "do", "does", "did",
+    "may", "might", "must", "do", "does", "did", "dont", "doesnt", "didnt", "cant", "wont", "wouldnt", "shouldnt",
+    "isnt", "arent",
 ];
 
 /// Words before an auxiliary with which it is complete: "yes it is", "there you are".
@@ -215,6 +207,10 @@ const ANSWERS: &[&str] = &[
     "when",
     "where",
     "who",
+    "which",
+    "whose",
+    "why not",
+    "what else",
     "really",
     "sorry",
     "pardon",
@@ -282,8 +278,17 @@ mod tests {
 
     #[test]
     fn words_that_ask_for_more_are_incomplete() {
-        for text in ["I would like the", "I would like the.", "It was because", "Um", "So I", "My number is", "I want"]
-        {
+        for text in [
+            "I would like the",
+            "I would like the.",
+            "It was because",
+            "Um",
+            "So I",
+            "My number is",
+            "I want",
+            "It looks like",
+            "Why don't",
+        ] {
             assert!(english(text) < 0.5, "{text}");
         }
         assert!(english("If you know the number") < 0.5);
@@ -302,6 +307,9 @@ mod tests {
             "Yes, it is.",
             "Wait... no!",
             "Who is it for?",
+            "What is the weather like?",
+            "Which?",
+            "No, I don't.",
         ] {
             assert!(english(text) > 1.0, "{text}");
         }
