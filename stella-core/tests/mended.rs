@@ -7,7 +7,10 @@ mod scripts;
 use std::time::Duration;
 
 use scripts::{check, options, over_speech};
-use stella_core::{engine::AfterLimit, testing::script::run};
+use stella_core::{
+    engine::{AfterLimit, EndpointingMode, Options},
+    testing::script::run,
+};
 
 /// Runs a script in which a turn is cut after two seconds.
 fn limited(script: &str) -> String {
@@ -439,4 +442,55 @@ fn the_second_of_two_speakers_over_the_agent_is_weighed_too() {
         2.650 final What?
     "
     ));
+}
+
+/// Without a detector of the end of turns.
+fn by_silence(script: &str) -> String {
+    let mut options = Options::default();
+    options.endpointing.mode = EndpointingMode::Silence;
+    run(options, script)
+}
+
+#[test]
+fn no_reply_is_begun_on_the_echo_of_the_last_one() {
+    let trace = by_silence(
+        "
+        0.000 say One two three four five six seven eight nine ten.
+        0.050 audio 96000
+        0.060 synthesized
+        0.100 playout 480
+        3.010 voice
+        4.000 playout 96000
+        4.300 silence
+        4.350 final Eight nine ten.
+    ",
+    );
+    assert!(!trace.contains("generate"), "{trace}");
+    assert!(trace.contains("Backchannel"), "{trace}");
+}
+
+#[test]
+fn a_language_that_is_known_late_lets_a_reply_begin() {
+    let trace = by_silence(
+        "
+        0.000 voice
+        1.000 silence
+        1.050 final 何時ですか？
+        1.060 language ja
+    ",
+    );
+    assert!(trace.contains("1.060 generate"), "{trace}");
+}
+
+#[test]
+fn a_reply_begun_in_advance_is_begun_anew_with_other_tools() {
+    let trace = by_silence(
+        "
+        0.000 voice
+        1.000 silence
+        1.050 final What is the time?
+        1.300 tools none
+    ",
+    );
+    assert!(trace.contains("1.050 generate") && trace.contains("1.300 generate"), "{trace}");
 }

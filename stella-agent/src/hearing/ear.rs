@@ -167,6 +167,7 @@ impl Ear {
                 self.input = None;
                 self.detection = None;
                 self.voiced = false;
+                self.voice_end = self.ring.end();
                 self.voices.clear();
             }
             EarCommand::Start(utterance) => {

@@ -112,6 +112,7 @@ impl Engine {
                 if let Some(tools) = tools {
                     self.tools = tools;
                 }
+                self.renew_speculation();
             }
             Input::Tick
             | Input::VoiceStarted { .. }
@@ -165,6 +166,7 @@ impl Engine {
             self.unheard.clone_from(&message.unheard);
         }
         self.history.push(item);
+        self.renew_speculation();
     }
 
     fn interrupt(&mut self, force: bool) {

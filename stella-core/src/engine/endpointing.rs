@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     Command, DiscardReason, EndpointingMode, EndpointingOptions, Engine, Event, Part, Source, TurnOutcome, Wait,
     judge::Said,
-    listener::{Listener, Score},
+    listener::{Listener, Score, Speaker},
     overlap::Overlap,
     pace::Pace,
     turn::{Collected, Moments},
@@ -110,6 +110,15 @@ impl Engine {
         }
     }
 
+    /// Probability in percent that a turn has ended which ends with these words, if nothing else is known of it.
+    pub(super) fn percent_by_words(&self, speaker: &Speaker, text: &str) -> Option<u8> {
+        let language = speaker.language.as_deref();
+        let words = Some(self.judge.completeness(Said { text, language }));
+        let options = &self.endpointing();
+        let evidence = Evidence { score: None, words, threshold: options.threshold(language), pace: speaker.pace };
+        evidence.wait(options).2
+    }
+
     /// The recogniser says that the speaker's turn has ended.
     pub(super) fn recogniser_ended(&mut self, utterance: UtteranceId) {
         if self.config.endpointing.mode != EndpointingMode::Recogniser {
@@ -196,6 +205,7 @@ impl Engine {
     pub(super) fn language(&mut self, index: usize, language: String) {
         self.speakers[index].language = (!language.is_empty()).then_some(language);
         self.weigh_pause(index);
+        self.speculate(index);
     }
 }
 

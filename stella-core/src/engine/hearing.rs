@@ -339,7 +339,7 @@ impl Engine {
                 Verdict::Interruption | Verdict::Unsure if self.warm_until().is_some() => self.resume(utterance),
                 Verdict::Interruption | Verdict::Unsure => self.cut_off(Some(utterance)),
             }
-        } else if verdict == Verdict::Echo || (verdict == Verdict::Backchannel && spoken.listened) {
+        } else if spoken.is_stray(verdict) {
             self.drop_speculation_on(utterance);
             return self.discard(part, DiscardReason::Backchannel);
         }

@@ -1,6 +1,6 @@
 //! One speaker's side of the floor: silent, speaking, pausing, or done and waiting for the transcript.
 
-use super::{Wait, judge::words, options::TurnLimitOptions, pace::Pace, turn::Moments};
+use super::{Verdict, Wait, judge::words, options::TurnLimitOptions, pace::Pace, turn::Moments};
 use crate::{
     id::{ReplyId, ScoreId, SpeakerId, UtteranceId},
     time::Timestamp,
@@ -142,6 +142,12 @@ impl Utterance {
     /// Whether the final text up to its limit is awaited.
     pub(super) fn is_cutting(&self) -> bool {
         matches!(self.limit, Limit::Cutting { .. })
+    }
+
+    /// Whether it belongs to no turn, judged so, although no reply has the floor: it echoes the agent, or shows that its
+    /// last reply was listened to.
+    pub(super) fn is_stray(&self, verdict: Verdict) -> bool {
+        verdict == Verdict::Echo || (verdict == Verdict::Backchannel && self.listened)
     }
 
     /// Whether a word of it is known.

@@ -165,9 +165,9 @@ pub struct SpeculationOptions {
     /// Whether a reply may be begun on a probable end of turn. Default true. Without effect while turns are reviewed
     /// ([`ConversationOptions::review`]), because the review may change them.
     pub enabled: bool,
-    /// Score from which a reply is begun. Default 0.5. While nobody weighs the pause (in a mode without a detector, or if
-    /// its score did not come), a reply is begun on words that sound complete
-    /// ([`Judge::completeness`](super::Judge::completeness) above 1).
+    /// Probability, by score and words, from which a reply is begun. Default 0.5. In a mode without a detector, and for
+    /// interim text whose score failed, it is that of the words alone ([`Judge::completeness`](super::Judge::completeness)
+    /// as odds). While a score is awaited no reply is begun.
     pub from_score: f32,
     /// Most speculative replies for one turn. Default 3.
     pub max_attempts: u32,

@@ -252,7 +252,8 @@ impl Engine {
             let (_, name, _) = self.detached.remove(index);
             let what = if is_error { "failed" } else { "finished" };
             let note = format!("The tool {name}, which went on in the background, has {what}: {output}");
-            return self.remember(ChatItem::message(Role::System, note));
+            self.remember(ChatItem::message(Role::System, note));
+            return self.renew_speculation();
         }
         let taken = self.floor.reply_mut().is_some_and(|reply| reply.ledger.output(call, output, is_error));
         self.stats.late += u64::from(!taken);

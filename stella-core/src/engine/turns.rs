@@ -3,7 +3,7 @@
 use super::{
     Command, DiscardReason, EndpointingMode, Engine, Event, Part, ReplyOptions, Review, Source, Stage, TurnOutcome,
     TypedPolicy, Wait,
-    judge::{Said, words},
+    judge::words,
     listener::{Listener, Score, Speaker},
     reply::{Purpose, Reply, Standing},
     turn::{Collected, Committed, Moments, Turn, text},
@@ -176,19 +176,19 @@ impl Engine {
             Listener::Silent | Listener::Speaking(_) => return,
         };
         let words = utterance.text.trim();
-        let likely = pause.percent.is_some_and(|percent| f32::from(percent) >= 100.0 * steering.from_score);
+        let percent = match pause.score {
+            Score::None => pause.percent.or_else(|| self.percent_by_words(&self.speakers[index], words)),
+            Score::Known(_) | Score::Pending(_) => pause.percent,
+        };
+        let likely = percent.is_some_and(|percent| f32::from(percent) >= 100.0 * steering.from_score);
         let probable = match pause.score {
             _ if self.config.endpointing.mode == EndpointingMode::Manual && pause.wait != Wait::Manual => false,
             _ if over => true,
-            Score::Known(_) => likely,
-            // Nobody else weighs the pause: the words do.
-            Score::None if pause.percent.is_none() => {
-                let language = self.speakers[index].language.as_deref();
-                self.judge.completeness(Said { text: words, language }) > 1.0
-            }
-            Score::None => likely,
+            Score::Known(_) | Score::None => likely,
             Score::Pending(_) => false,
         };
+        let verdict = self.verdict(utterance, pause.last_voiced.since(utterance.since), true);
+        let meant = pause.wait == Wait::Manual || !utterance.is_stray(verdict);
         let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
         let silent = |s: &Speaker| s.listener.utterance().is_none() || !self.drives(s.id);
         let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || silent(s));
@@ -201,6 +201,7 @@ impl Engine {
             && !self.config.conversation.review
             && probable
             && known
+            && meant
             && !words.is_empty()
             && alone
             && heard
@@ -261,6 +262,16 @@ impl Engine {
         self.turn = Turn::Answering { turn: turn.id, next: Collected::default() };
         self.announce(&turn, merged);
         self.event(Event::ReplyStarted { reply: id, turn: Some(turn.id) });
+    }
+
+    /// What replies are made of has changed: one that was begun in advance is begun anew.
+    pub(super) fn renew_speculation(&mut self) {
+        if self.floor.reply().is_some_and(Reply::is_speculative) {
+            self.drop_speculation();
+            for index in 0..self.speakers.len() {
+                self.speculate(index);
+            }
+        }
     }
 
     /// The speaker goes on: a reply that was begun too early is withdrawn.

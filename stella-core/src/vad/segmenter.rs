@@ -82,7 +82,8 @@ impl Segmenter {
 
     /// As [`push`](Self::push), for a caller that looks at the sound itself: a detector believes in a voice for some time
     /// after it is gone. When the first unvoiced window begins at a sample, `silent` is asked how many samples before that
-    /// one were silent already ([`silent_tail`](super::silent_tail)). They count as unvoiced too, so that an end is reported sooner and at its place.
+    /// one were silent already ([`silent_tail`](super::silent_tail)). They count as unvoiced too, so that an end is
+    /// reported sooner and at its place.
     pub fn push_with(&mut self, probability: f32, silent: impl FnOnce(u64) -> u64) -> Option<VadEvent> {
         let start = self.position;
         self.position += self.window;

@@ -40,6 +40,6 @@ mod tests {
     #[test]
     fn without_silence_nothing_changes() {
         assert_eq!(settle(vec![1, 2, 3], 0), [1, 2, 3]);
-        assert_eq!(settle(Vec::new(), 5), []);
+        assert!(settle(Vec::new(), 5).is_empty());
     }
 }
