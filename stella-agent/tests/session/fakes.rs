@@ -1,9 +1,9 @@
-//! Providers that fail.
+//! Providers that fail, and one that notes what it is asked.
 
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -16,6 +16,7 @@ use stella_core::{
     llm::{Llm, LlmCapabilities, LlmRequest, LlmStream},
     stt::{Stt, SttCapabilities, SttOptions, SttSession},
     tts::{Tts, TtsCapabilities, TtsRequest, TtsStream},
+    turn_detector::{TurnDetector, TurnDetectorCapabilities, TurnDetectorRequest},
     vad::{Vad, VadStream},
 };
 
@@ -144,5 +145,31 @@ impl VadStream for FailingStream {
     async fn predict(&mut self, window: &[i16]) -> Result<f32, ProviderError> {
         self.faults.fail().await?;
         self.inner.predict(window).await
+    }
+}
+
+/// A detector that takes every pause for the end of a turn, and notes what it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct NotingDetector(Mutex<Vec<TurnDetectorRequest>>);
+
+impl NotingDetector {
+    pub(crate) fn asked(&self) -> Vec<TurnDetectorRequest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl TurnDetector for NotingDetector {
+    fn name(&self) -> &'static str {
+        "noting"
+    }
+
+    fn capabilities(&self) -> TurnDetectorCapabilities {
+        TurnDetectorCapabilities { audio: true, text: false }
+    }
+
+    async fn predict(&self, request: TurnDetectorRequest) -> Result<f32, ProviderError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        Ok(0.95)
     }
 }

@@ -74,10 +74,10 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("no event: {what}"))
     }
 
-    /// Waits for the end of a reply: how, and what was heard.
+    /// Waits for the end of a reply that was no attempt in advance: how, and what was heard.
     pub(crate) async fn reply(&mut self) -> (ReplyEnd, String) {
         self.event("reply ended", |event| match event {
-            Event::ReplyEnded { end, heard, .. } => Some((*end, heard.clone())),
+            Event::ReplyEnded { end, heard, .. } if *end != ReplyEnd::RolledBack => Some((*end, heard.clone())),
             _ => None,
         })
         .await

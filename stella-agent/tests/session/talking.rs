@@ -1,6 +1,6 @@
 //! Greeting, question, interruption, typed text, end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use stella_agent::{
     BasicAgent,
@@ -8,13 +8,17 @@ use stella_agent::{
     transport::TransportEvent,
 };
 use stella_core::{
+    audio::AudioFormat,
     chat::Role,
     engine::{AgentState, CloseReason, Event, ReplyEnd, TypedPolicy},
     id::SpeakerId,
 };
 use tokio::time::Instant;
 
-use crate::rig::{ANNA, Rig, builder, said};
+use crate::{
+    fakes::NotingDetector,
+    rig::{ANNA, Rig, builder, said},
+};
 
 #[tokio::test(start_paused = true)]
 async fn the_greeting_is_heard_and_a_question_is_answered() {
@@ -27,10 +31,11 @@ async fn the_greeting_is_heard_and_a_question_is_answered() {
     rig.room.hum(ANNA, Duration::from_millis(1_500));
     let latency =
         rig.event("latency", |event| if let Event::Latency(l) = event { Some(l.clone()) } else { None }).await;
-    // 300 ms of silence, beside which 50 ms of recognition fit; 100 ms to the first token, then words until the first
-    // clause, 50 ms to the first audio. The detector's windows and the ticks of the playout round up.
+    // 160 ms until the silence is noticed, 50 ms of recognition, 100 ms to the first token, then words until the first
+    // clause, 50 ms to the first audio; the 300 ms of silence that end the turn pass meanwhile. The detector's windows and
+    // the ticks of the playout round up.
     let response = latency.response();
-    assert!((450..=620).contains(&(response.as_millis() as u64)), "{latency:?}");
+    assert!((360..=500).contains(&(response.as_millis() as u64)), "{latency:?}");
     let sum: Duration = latency.gaps().iter().map(|(_, gap)| *gap).sum();
     assert_eq!(sum, response);
     assert_eq!(rig.reply().await, (ReplyEnd::Finished, "You asked me: What is the time?".into()));
@@ -158,4 +163,23 @@ async fn the_application_may_type_before_anybody_is_there() {
     handle.end(CloseReason::Application, None, Duration::from_secs(1)).await.expect("open");
     assert!(session.await.expect("no panic").is_ok());
     assert_eq!(handle.closed().await, CloseReason::Application);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_detector_is_told_how_much_of_the_sound_is_the_silence_of_the_pause() {
+    let detector = Arc::new(NotingDetector::default());
+    let mut rig = Rig::start(builder().turn_detector(detector.clone())).await;
+    rig.reply().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    rig.room.hum(ANNA, Duration::from_millis(1_500));
+    rig.event("turn", |event| matches!(event, Event::TurnCommitted { .. }).then_some(())).await;
+    let [request] = detector.asked().try_into().expect("one pause");
+    let audio = request.audio.clone().expect("it listens");
+    let silent = AudioFormat::SPEECH.samples(request.silence) as usize;
+    assert!((Duration::from_millis(160)..Duration::from_millis(230)).contains(&request.silence), "{request:?}");
+    let (voice, silence) = audio.samples().split_at(audio.len() as usize - silent);
+    assert!(silence.iter().all(|&sample| sample == 0), "nothing of the voice");
+    // Where a voice ends is found to 4 ms.
+    assert!(voice[voice.len() - 64..].iter().any(|&sample| sample != 0), "all of the silence");
+    rig.end().await;
 }
