@@ -84,6 +84,16 @@ impl Activity {
         Some(first..last + 1)
     }
 
+    /// Where to cut it in two: in the middle of the longest pause that leaves `part` steps or more at either side, else at
+    /// the quietest place there. It must be longer than two such parts and five steps.
+    pub(super) fn halves(&self, part: usize) -> usize {
+        let inside = part..self.steps() - part;
+        let pauses = self.pauses(1);
+        let middles = pauses.iter().map(|pause| (pause.len(), pause.start + pause.len() / 2));
+        let longest = middles.filter(|(_, middle)| inside.contains(middle)).max();
+        longest.map_or_else(|| self.quietest(inside.clone()), |(_, middle)| middle)
+    }
+
     /// The quietest place in `range`: the middle of the five steps with the least energy.
     pub(super) fn quietest(&self, range: Range<usize>) -> usize {
         let energy = |window: &[f32]| window.iter().map(|level| level * level).sum::<f32>();
@@ -117,6 +127,15 @@ mod tests {
         assert_eq!(activity(&[0, 3, 10]).voiced(), None);
         assert!(activity(&[2_000, 3_000, 1_500]).pauses(1).is_empty());
         assert_eq!(Activity::default().voiced(), None);
+    }
+
+    #[test]
+    fn it_is_cut_in_two_at_its_longest_pause_inside() {
+        let (silence, voice) = ([0; 6], [2_000; 12]);
+        let levels = [&silence[..], &voice[..2], &silence[..3], &voice[..9], &silence[..2], &voice].concat();
+        assert_eq!(activity(&levels).halves(5), 9);
+        assert_eq!(activity(&levels).halves(10), 21, "the longest is too near to an end");
+        assert_eq!(activity(&[900; 30]).halves(10), 12, "no pause at all");
     }
 
     #[test]

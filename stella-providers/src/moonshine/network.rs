@@ -17,6 +17,7 @@ use stella_core::error::ProviderError;
 
 use super::{
     NAME,
+    activity::{Activity, STEP},
     signs::{self, Signs},
     vocabulary::{END, START, Vocabulary},
 };
@@ -31,6 +32,8 @@ const SHORTEST: usize = 4_000;
 const TOKENS_PER_SECOND: f32 = 6.5;
 /// A run of the same few tokens this long is a loop of the decoder, not speech.
 const LOOP: usize = 16;
+/// Shortest part, in steps, that audio is cut into to find the words behind a loop: 3 s.
+const LEAST_PART: usize = 48_000 / STEP;
 
 /// What the decoder wrote.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +44,21 @@ pub(super) struct Transcript {
     pub(super) confidence: f32,
     /// Natural logarithm of the probability of all of it.
     log_probability: f32,
+    /// Whether the decoder was lost in a loop: words may be missing behind it.
+    looped: bool,
+}
+
+impl Transcript {
+    fn new(tokens: Vec<i64>, log_probability: f32, looped: bool) -> Self {
+        let confidence = if tokens.is_empty() { 0.0 } else { (log_probability / (tokens.len() + 1) as f32).exp() };
+        Self { tokens, confidence, log_probability, looped }
+    }
+
+    /// This and what was said after it.
+    fn and_then(mut self, next: Self) -> Self {
+        self.tokens.extend(next.tokens);
+        Self::new(self.tokens, self.log_probability + next.log_probability, self.looped || next.looped)
+    }
 }
 
 #[derive(Debug)]
@@ -77,7 +95,19 @@ impl Network {
 
     /// Writes down 16 kHz mono audio. `draft` is what was written before of about the same audio: all of it that is
     /// still right costs one run of the decoder instead of one for each token; the result does not depend on it.
+    /// Words behind a loop of the decoder are found in shorter parts of the audio.
     pub(super) fn transcribe(&self, audio: &[i16], draft: &[i64]) -> Result<Transcript, ProviderError> {
+        let transcript = self.decode(audio, draft)?;
+        if !transcript.looped || audio.len() <= (2 * LEAST_PART + 5) * STEP {
+            return Ok(transcript);
+        }
+        let mut activity = Activity::default();
+        activity.push(audio);
+        let (first, second) = audio.split_at(activity.halves(LEAST_PART) * STEP);
+        Ok(self.transcribe(first, &[])?.and_then(self.transcribe(second, &[])?))
+    }
+
+    fn decode(&self, audio: &[i16], draft: &[i64]) -> Result<Transcript, ProviderError> {
         let limit = (audio.len() as f32 / 16_000.0 * TOKENS_PER_SECOND).ceil() as usize + 4;
         let mut samples: Vec<f32> = audio.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
         samples.resize(samples.len().max(SHORTEST), 0.0);
@@ -123,7 +153,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn write(&mut self, draft: &[i64], limit: usize) -> Result<Transcript, ProviderError> {
         let mut tokens = Vec::with_capacity(limit);
-        let mut doubt = 0.0;
+        let mut known = 0.0;
         // The first run sees the start and the draft, and says after each of them what should follow.
         let draft = &draft[..draft.len().min(limit)];
         let input: Vec<i64> = std::iter::once(START).chain(draft.iter().copied()).collect();
@@ -132,7 +162,7 @@ impl Writer<'_> {
         let mut next = choices.next().ok_or_else(|| misshapen(NAME, "logits"))?;
         while drafted.next() == Some(&next.token) {
             tokens.push(next.token);
-            doubt -= next.log_probability;
+            known += next.log_probability;
             next = choices.next().ok_or_else(|| misshapen(NAME, "logits"))?;
         }
         if tokens.len() < draft.len() {
@@ -140,13 +170,12 @@ impl Writer<'_> {
         }
         while next.token != END && tokens.len() < limit && !loops(&tokens) {
             tokens.push(next.token);
-            doubt -= next.log_probability;
+            known += next.log_probability;
             next = self.run(&[next.token])?.pop().ok_or_else(|| misshapen(NAME, "logits"))?;
         }
-        doubt -= next.log_probability;
+        let looped = loops(&tokens);
         unloop(&mut tokens);
-        let confidence = if tokens.is_empty() { 0.0 } else { (-doubt / (tokens.len() + 1) as f32).exp() };
-        Ok(Transcript { tokens, confidence, log_probability: -doubt })
+        Ok(Transcript::new(tokens, known + next.log_probability, looped))
     }
 
     /// The natural logarithm of the probability that exactly these tokens are written.
