@@ -88,10 +88,15 @@ impl Activity {
     /// the quietest place there. It must be longer than two such parts and five steps.
     pub(super) fn halves(&self, part: usize) -> usize {
         let inside = part..self.steps() - part;
-        let pauses = self.pauses(1);
+        self.longest_pause(1, &inside).unwrap_or_else(|| self.quietest(inside))
+    }
+
+    /// The middle of the longest silence at least `shortest` steps long, of those whose middle is `inside`; of two as long,
+    /// of the later one.
+    pub(super) fn longest_pause(&self, shortest: usize, inside: &Range<usize>) -> Option<usize> {
+        let pauses = self.pauses(shortest);
         let middles = pauses.iter().map(|pause| (pause.len(), pause.start + pause.len() / 2));
-        let longest = middles.filter(|(_, middle)| inside.contains(middle)).max();
-        longest.map_or_else(|| self.quietest(inside.clone()), |(_, middle)| middle)
+        middles.filter(|(_, middle)| inside.contains(middle)).max().map(|(_, middle)| middle)
     }
 
     /// The quietest place in `range`: the middle of the five steps with the least energy.

@@ -70,11 +70,8 @@ impl Utterance {
             SOFT..FIRM => SECOND / 4,
             _ => SECOND / 10,
         };
-        let pauses = self.activity.pauses(shortest_pause);
-        let middles = pauses.iter().map(|pause| (pause.len(), pause.start + pause.len() / 2));
-        let inside = middles.filter(|(_, middle)| (SHORTEST_PART..HARD).contains(middle));
-        match inside.max_by_key(|&(length, middle)| (length, middle)) {
-            Some((_, middle)) => Some(middle),
+        match self.activity.longest_pause(shortest_pause, &(SHORTEST_PART..HARD)) {
+            Some(middle) => Some(middle),
             None if steps >= HARD => Some(self.activity.quietest(HARD / 2..HARD)),
             None => None,
         }
