@@ -176,19 +176,20 @@ impl Engine {
             Listener::Silent | Listener::Speaking(_) => return,
         };
         let words = utterance.text.trim();
-        let percent = match pause.score {
-            Score::None => pause.percent.or_else(|| self.percent_by_words(&self.speakers[index], words)),
-            Score::Known(_) | Score::Pending(_) => pause.percent,
+        // Both ask the judge, which the other conditions mostly spare.
+        let likely = || {
+            let percent = match pause.score {
+                Score::Known(_) => pause.percent,
+                Score::None => pause.percent.or_else(|| self.percent_by_words(&self.speakers[index], words)),
+                Score::Pending(_) => None,
+            };
+            percent.is_some_and(|percent| f32::from(percent) >= 100.0 * steering.from_score)
         };
-        let likely = percent.is_some_and(|percent| f32::from(percent) >= 100.0 * steering.from_score);
-        let probable = match pause.score {
-            _ if self.config.endpointing.mode == EndpointingMode::Manual && pause.wait != Wait::Manual => false,
-            _ if over => true,
-            Score::Known(_) | Score::None => likely,
-            Score::Pending(_) => false,
+        let stray = || {
+            let verdict = self.verdict(utterance, pause.last_voiced.since(utterance.since), true);
+            pause.wait != Wait::Manual && utterance.is_stray(verdict)
         };
-        let verdict = self.verdict(utterance, pause.last_voiced.since(utterance.since), true);
-        let meant = pause.wait == Wait::Manual || !utterance.is_stray(verdict);
+        let left_open = self.config.endpointing.mode == EndpointingMode::Manual && pause.wait != Wait::Manual;
         let known = utterance.is_final() || (options.interim && pause.stable_at.is_none());
         let silent = |s: &Speaker| s.listener.utterance().is_none() || !self.drives(s.id);
         let alone = self.speakers.iter().enumerate().all(|(i, s)| i == index || silent(s));
@@ -199,15 +200,16 @@ impl Engine {
         };
         let wanted = options.enabled
             && !self.config.conversation.review
-            && probable
+            && !left_open
             && known
-            && meant
             && !words.is_empty()
             && alone
             && heard
             && self.floor.is_idle()
             && self.answers_go_first()
-            && collected.attempts < steering.max_attempts;
+            && collected.attempts < steering.max_attempts
+            && (over || likely())
+            && !stray();
         if !wanted {
             return;
         }
