@@ -93,7 +93,8 @@ pub trait SttInput: Send {
     fn push(&mut self, frame: &AudioFrame) -> Result<(), ProviderError>;
 
     /// Asks for the final text of everything pushed since [`start`](Self::start): exactly one
-    /// [`SttEventKind::Final`] with this number follows, also if no word was said. The utterance stays open.
+    /// [`SttEventKind::Final`] with this number follows, also if no word was said. The utterance stays open. If the next
+    /// checkpoint has been asked for as well, after more audio, it may be answered with less: its words are in the next.
     fn checkpoint(&mut self, checkpoint: u32);
 
     /// Closes the utterance and forgets its audio. A checkpoint still open is answered.

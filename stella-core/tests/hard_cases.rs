@@ -395,12 +395,48 @@ fn case_11_a_late_final_corrects_the_transcript_not_the_turn() {
         0.000 voice
         1.000 interim Hello wor
         1.200 silence
-        3.000 final Hello world.
-        3.100 text Hi!
-        3.110 generated
-        3.200 audio 12000
-        3.210 synthesized
-        3.300 playout 12000
+        6.000 final Hello world.
+        6.100 text Hi!
+        6.110 generated
+        6.200 audio 12000
+        6.210 synthesized
+        6.300 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_11_a_slow_final_is_waited_for() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.000 interim Hello wor
+        2.200 silence
+        5.000 final Hello world, how are you today?
+        5.100 text Fine!
+        5.110 generated
+        5.200 audio 12000
+        5.210 synthesized
+        5.300 playout 12000
+    "
+    ));
+}
+
+#[test]
+fn case_11_a_recogniser_that_catches_up_is_waited_for() {
+    insta::assert_snapshot!(check(
+        "
+        0.000 voice
+        1.000 silence
+        1.200 voice
+        3.000 silence
+        5.500 earlier Hello world,
+        8.000 final Hello world, how are you today?
+        8.100 text Fine!
+        8.110 generated
+        8.200 audio 12000
+        8.210 synthesized
+        8.300 playout 12000
     "
     ));
 }

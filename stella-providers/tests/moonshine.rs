@@ -111,6 +111,31 @@ async fn interim_texts_do_not_change_the_final() {
     assert!(wer(&texts[0], &texts[1]) < 0.2, "{texts:?}");
 }
 
+/// Whoever is asked four times at once has fallen behind: only the last answer is written down.
+#[tokio::test]
+async fn a_recogniser_that_is_behind_skips_to_the_last_checkpoint() {
+    let stt = moonshine();
+    let mut texts = Vec::new();
+    for asked in [1, 4] {
+        let mut session = stt.open(&SttOptions::default()).await.expect("opens");
+        session.input.start(UtteranceId(1));
+        let speech = speech();
+        for (index, part) in speech.chunks(speech.len().div_ceil(4)).enumerate() {
+            frames(part).for_each(|frame| session.input.push(&frame).expect("room"));
+            if index + asked >= 4 {
+                session.input.checkpoint(index as u32);
+            }
+        }
+        drop(session.input);
+        let events: Vec<_> = session.events.map(|event| event.expect("works")).collect().await;
+        let finals = events.iter().filter(|event| matches!(event.kind, SttEventKind::Final { .. }));
+        texts.push(finals.map(|event| event.text.clone()).collect::<Vec<_>>());
+    }
+    let [once, often] = &texts[..] else { panic!("two readings") };
+    assert!(!once[0].is_empty());
+    assert_eq!(often[..], ["", "", "", &once[0]]);
+}
+
 #[tokio::test]
 async fn a_reading_in_one_utterance_is_understood() {
     understood(60.0, 1).await;

@@ -95,7 +95,7 @@ fn options(dice: &Dice, reviews: bool) -> Options {
     options.endpointing.wait_complete = dice.millis(100..=400);
     options.endpointing.wait_unsure = dice.millis(400..=900);
     options.endpointing.wait_incomplete = dice.millis(900..=2_500);
-    options.endpointing.transcript_by = dice.millis(300..=2_000);
+    options.endpointing.transcript_by = dice.millis(300..=5_000);
     options.interruption.enabled = dice.percent(90);
     options.interruption.speaking.hold_after = dice.millis(0..=200);
     options.interruption.speaking.commit_after = Some(dice.millis(300..=900));

@@ -37,7 +37,8 @@ pub(super) enum Listener {
     Speaking(Utterance),
     /// The voice ended; the turn may go on. Decided at `pause.decide_at`, or back to speaking.
     Pausing { utterance: Utterance, pause: Pause },
-    /// The silence has ended the turn, but the final transcript is missing; interim text is taken at `transcript_by`.
+    /// The silence has ended the turn, but the final transcript is missing; interim text is taken at `transcript_by`,
+    /// which is moved by each answer to an earlier checkpoint.
     Ready { utterance: Utterance, pause: Pause, transcript_by: Timestamp },
 }
 
@@ -245,6 +246,13 @@ impl Listener {
         match self {
             Self::Silent | Self::Speaking(_) => None,
             Self::Pausing { pause, .. } | Self::Ready { pause, .. } => Some(pause),
+        }
+    }
+
+    /// The recogniser is slow, but at work: it has answered a checkpoint, and the last one is awaited until `by`.
+    pub(super) fn wait_on(&mut self, by: Timestamp) {
+        if let Self::Ready { transcript_by, .. } = self {
+            *transcript_by = by;
         }
     }
 

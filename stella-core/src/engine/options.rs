@@ -68,8 +68,10 @@ pub struct EndpointingOptions {
     /// Time after the end of the voice was noticed in which score and final transcript are waited for before the turn
     /// may end; what comes later still counts, if the turn has not ended. Default 400 ms.
     pub evidence_by: Duration,
-    /// Longest wait for the final transcript once the turn has ended; then the interim text is taken, or, without any,
-    /// the utterance is discarded as noise. Default 1 s.
+    /// Longest wait for the final transcript once the turn has ended, and after each answer to an earlier checkpoint; then
+    /// the interim text is taken, or, without any, the utterance is discarded as noise. Default 4 s: it ends the wait for
+    /// a recogniser that hangs. One that is only slow is waited for, because words that are not in the interim text are
+    /// not answered.
     pub transcript_by: Duration,
 }
 
@@ -84,7 +86,7 @@ impl Default for EndpointingOptions {
             threshold: 0.5,
             thresholds: BTreeMap::new(),
             evidence_by: Duration::from_millis(400),
-            transcript_by: Duration::from_secs(1),
+            transcript_by: Duration::from_secs(4),
         }
     }
 }

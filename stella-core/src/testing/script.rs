@@ -13,12 +13,13 @@
 //! ```
 //! A line is a time in seconds, an input, and its arguments. Between two lines the engine is ticked at each of its
 //! deadlines; after the last line until nothing is due, or [`END`]. Ids need not be named: an input without one answers
-//! the newest command of its kind (`text`, `audio`, `final`, …), or the one before with a trailing `'`.
+//! the newest command of its kind (`text`, `audio`, `final`, …).
 //!
 //! | input | arguments |
 //! |---|---|
 //! | `voice`, `silence` | speaker (default 1); `silence` means that the last voiced sample is 0.2 s old |
 //! | `interim`, `final`, `final failed` | words of the newest utterance; `final` answers its newest checkpoint |
+//! | `earlier` | words that answer the checkpoint before the newest |
 //! | `score` | probability, or `failed` |
 //! | `type`, `type queue`, `type merge` | text |
 //! | `text`, `call`, `generated`, `generation failed`, `generation broken` | text; tool name; –; retryable; not |
@@ -174,6 +175,7 @@ impl Run {
             ("interim", text) => self.transcript(text, None, None),
             ("final", "failed") => Input::TranscriptFailed { utterance: self.utterance, checkpoint: self.checkpoint },
             ("final", text) => self.transcript(text, Some(self.checkpoint), None),
+            ("earlier", text) => self.transcript(text, Some(self.checkpoint.saturating_sub(1)), None),
             ("mumble", text) => self.transcript(text, Some(self.checkpoint), Some(0.3)),
             ("ended", _) => Input::TurnEnded { utterance: self.utterance },
             ("language", language) => Input::Language { speaker: SpeakerId(1), language: language.into() },

@@ -1,6 +1,7 @@
 //! One speaker's stream. The events stream itself does the work when it is polled: there is no task to leak.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -90,6 +91,7 @@ pub(super) fn open(recogniser: Arc<Recogniser>, options: MoonshineOptions) -> St
         recogniser,
         options,
         commands,
+        ahead: VecDeque::new(),
         backlog: backlog.clone(),
         utterance: None,
         running: None,
@@ -131,6 +133,8 @@ struct Listener {
     recogniser: Arc<Recogniser>,
     options: MoonshineOptions,
     commands: mpsc::UnboundedReceiver<Command>,
+    /// Commands that were looked at already, before those to come.
+    ahead: VecDeque<Command>,
     backlog: Arc<AtomicUsize>,
     utterance: Option<Utterance>,
     running: Option<Running>,
@@ -152,9 +156,9 @@ impl Listener {
                         Ok(None) => continue,
                         Err(error) => return Some(Err(error)),
                     },
-                    command = self.commands.recv() => command,
+                    command = next_command(&mut self.ahead, &mut self.commands) => command,
                 }
-            } else if let Ok(command) = self.commands.try_recv() {
+            } else if let Some(command) = self.ahead.pop_front().or_else(|| self.commands.try_recv().ok()) {
                 Some(command)
             } else if self.begin() {
                 continue;
@@ -233,13 +237,26 @@ impl Listener {
         Ok(Some(SttEvent { utterance, text, kind: SttEventKind::Interim, confidence, language: english() }))
     }
 
-    /// Writes down all there is and answers the checkpoint; `None` if no utterance is open.
+    /// Whether the speaker went on and the next checkpoint is asked for already: nobody needs the words up to this one
+    /// alone any more.
+    fn is_superseded(&mut self) -> bool {
+        while let Ok(command) = self.commands.try_recv() {
+            self.ahead.push_back(command);
+        }
+        let next = self.ahead.iter().position(|command| !matches!(command, Command::Audio(_)));
+        next.is_some_and(|next| next > 0 && matches!(self.ahead[next], Command::Checkpoint(_)))
+    }
+
+    /// Writes down all there is and answers the checkpoint, or, if the recogniser is behind, with what is written already;
+    /// `None` if no utterance is open.
     async fn answer(&mut self, checkpoint: u32) -> Option<Result<SttEvent, ProviderError>> {
         if self.utterance.is_none() {
             tracing::debug!(checkpoint, "a checkpoint without an utterance");
             return None;
         }
-        if let Err(error) = self.settle().await {
+        if !self.is_superseded()
+            && let Err(error) = self.settle().await
+        {
             return Some(Err(error));
         }
         let utterance = self.utterance.as_ref()?;
@@ -314,6 +331,16 @@ impl Recogniser {
             let confidence = (!text.is_empty()).then_some(transcript.confidence);
             Ok(Written { heard: Heard { upto, tokens: transcript.tokens, text, confidence }, took: start.elapsed() })
         })
+    }
+}
+
+async fn next_command(
+    ahead: &mut VecDeque<Command>,
+    commands: &mut mpsc::UnboundedReceiver<Command>,
+) -> Option<Command> {
+    match ahead.pop_front() {
+        Some(command) => Some(command),
+        None => commands.recv().await,
     }
 }
 
