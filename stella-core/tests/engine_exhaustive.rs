@@ -6,7 +6,10 @@
 
 mod exploration;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use exploration::{Action, EVERYDAY, INITIATIVE, LINKED, Root, explore};
 use stella_core::engine::{AfterLimit, EndpointingMode, OnLeave, Options, Others, TypedPolicy};
@@ -66,6 +69,11 @@ fn roots() -> Vec<Root> {
             &plain,
             vec![Voice(1), Interim("what about"), Silence(1), Deadline, Deadline],
         ),
+        root(
+            "speculating beside another voice",
+            &plain,
+            vec![Voice(1), Interim("what about"), Silence(1), Deadline, Deadline, Voice(2), Call("order")],
+        ),
         root("filler", &filled, vec![typed, Call("clock"), Generated, Wait, Wait]),
         root("beyond the limit", &limited, vec![Voice(1), Interim("what about"), Deadline]),
         root("gone", &held, vec![Say(true), Audio, Playout, Voice(1), Leave]),
@@ -84,6 +92,7 @@ fn roots() -> Vec<Root> {
             "its voice is gone",
             and(vec![Generate, Token, Token, Call("clock"), Generated], &[SynthesisFailed; 4]),
         ),
+        initiative("its last words make no sound", vec![Generate, Token, Dots, Audio, Synthesized, PlayedOut]),
         initiative("a firm reply", vec![Say(false), Words, Audio, Playout]),
     ]
 }
@@ -109,13 +118,14 @@ fn no_reachable_state_breaks_a_rule() {
         panic!("{broken}\n{story}");
     }
     println!("no rule broken in {found} ({:.1} s)", started.elapsed().as_secs_f64());
-    let taken: BTreeSet<String> =
-        found.edges.keys().map(|(machine, from, to)| format!("{machine}: {from} > {to}")).collect();
+    let steps = found.edges.into_iter();
+    let taken: BTreeMap<String, String> =
+        steps.map(|((machine, from, to), story)| (format!("{machine}: {from} > {to}"), story)).collect();
     let listed = documented();
-    let unlisted: Vec<_> = taken.difference(&listed).collect();
+    let unlisted: Vec<_> = taken.iter().filter(|(step, _)| !listed.contains(*step)).collect();
     assert!(unlisted.is_empty(), "docs/engine.md does not list {unlisted:#?}");
     if limit >= ALL_STEPS {
-        let never: Vec<_> = listed.difference(&taken).collect();
+        let never: Vec<_> = listed.iter().filter(|step| !taken.contains_key(*step)).collect();
         assert!(never.is_empty(), "docs/engine.md lists {never:?}, but nothing leads there");
         println!("all {} steps of docs/engine.md are taken, and no other", listed.len());
     }

@@ -375,14 +375,17 @@ impl Speech {
     /// What each segment is doing, for a test. One that was heard to its end is played.
     #[cfg(feature = "rules")]
     pub(super) fn states(&self) -> impl Iterator<Item = &'static str> {
-        let mut end = 0u64;
+        let (mut end, mut open) = (0u64, false);
         self.segments.iter().map(move |segment| {
             end = end.saturating_add(segment.samples);
+            // Nothing is heard before all that stands before it is made.
+            let heard = !open && self.is_heard() && self.heard() >= end;
+            open |= !matches!(segment.state, State::Spoken | State::Failed);
             match segment.state {
                 State::Text => "Text",
                 State::Requested { .. } if segment.samples == 0 => "Requested",
                 State::Requested { .. } => "Audio",
-                State::Spoken if self.is_heard() && self.heard() >= end => "Played",
+                State::Spoken if heard => "Played",
                 State::Spoken => "Spoken",
                 State::Failed => "Failed",
             }

@@ -466,7 +466,8 @@ pub(crate) struct Found {
     pub(crate) steps: u64,
     /// Actions from a root to the last states that were all expanded.
     pub(crate) depth: usize,
-    pub(crate) edges: BTreeMap<Edge, u64>,
+    /// Each step of a machine, and the first way to it.
+    pub(crate) edges: BTreeMap<Edge, String>,
     pub(crate) broken: Option<(Broken, String)>,
 }
 
@@ -483,7 +484,8 @@ struct Expansion {
     node: u32,
     next: Vec<(u64, u8)>,
     steps: u64,
-    edges: BTreeMap<Edge, u64>,
+    /// Each step of a machine, and the first action that takes it.
+    edges: BTreeMap<Edge, u8>,
     broken: Option<(Broken, u8)>,
 }
 
@@ -505,16 +507,12 @@ pub(crate) fn explore(roots: &[Root], limit: usize) -> Found {
             for expansion in expand_all(batch, &nodes, &worlds, roots) {
                 found.expanded += 1;
                 found.steps += expansion.steps;
-                for (edge, count) in expansion.edges {
-                    *found.edges.entry(edge).or_default() += count;
+                let story = |action| story(expansion.node, action, &nodes, roots);
+                for (edge, action) in expansion.edges {
+                    found.edges.entry(edge).or_insert_with(|| story(action));
                 }
                 if let Some((broken, action)) = expansion.broken {
-                    let mut path = path(expansion.node, &nodes);
-                    path.1.push(action);
-                    let alphabet = roots[path.0].alphabet;
-                    let steps: Vec<_> = path.1.iter().map(|a| format!("{:?}", alphabet[usize::from(*a)])).collect();
-                    let story = format!("{}: {}", roots[path.0].name, steps.join(", "));
-                    found.broken = Some((broken, story));
+                    found.broken = Some((broken, story(action)));
                     found.states = nodes.len();
                     return found;
                 }
@@ -565,6 +563,15 @@ fn path(node: u32, nodes: &[Node]) -> (usize, Vec<u8>) {
     ((u32::MAX - at.parent) as usize, actions)
 }
 
+/// What leads to a state and on by one more action, to be read.
+fn story(node: u32, action: u8, nodes: &[Node], roots: &[Root]) -> String {
+    let (root, mut actions) = path(node, nodes);
+    actions.push(action);
+    let Root { name, alphabet, .. } = &roots[root];
+    let actions: Vec<_> = actions.into_iter().map(|action| format!("{:?}", alphabet[usize::from(action)])).collect();
+    format!("{name}: {}", actions.join(", "))
+}
+
 fn expand_all(batch: &[u32], nodes: &[Node], worlds: &[World], roots: &[Root]) -> Vec<Expansion> {
     let half = batch.len().div_ceil(2);
     std::thread::scope(|scope| {
@@ -607,7 +614,7 @@ fn expand(node: u32, nodes: &[Node], worlds: &[World], roots: &[Root]) -> Expans
             Some(Ok(())) => {}
         }
         for edge in edges(&before, &after.machines()) {
-            *expansion.edges.entry(edge).or_default() += 1;
+            expansion.edges.entry(edge).or_insert(number as u8);
         }
         expansion.next.push((salted(root, roots, &after), number as u8));
     }
