@@ -3,7 +3,8 @@
 //! The conversation engine, not the recogniser, decides where an utterance begins and ends. A recogniser holds the
 //! audio of the open utterance, may report interim text at any time, and answers each *checkpoint* (the speaker has
 //! paused) with exactly one final text of everything heard in the utterance so far. If the speaker goes on, the next
-//! final supersedes the earlier one; so a pause inside a sentence never cuts the sentence in two.
+//! final supersedes the earlier one; so a pause inside a sentence never cuts the sentence in two. Only the latest
+//! checkpoint has to be answered in full: see [`SttInput::checkpoint`].
 
 use std::{fmt, pin::Pin};
 

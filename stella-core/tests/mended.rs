@@ -494,3 +494,19 @@ fn a_reply_begun_in_advance_is_begun_anew_with_other_tools() {
     );
     assert!(trace.contains("1.050 generate") && trace.contains("1.300 generate"), "{trace}");
 }
+
+#[test]
+fn a_cut_waits_for_a_recogniser_that_catches_up() {
+    insta::assert_snapshot!(limited(
+        "
+        0.000 voice
+        0.600 silence
+        0.800 voice
+        1.000 interim What is
+        4.000 earlier What is
+        7.000 final What is the weather like in Rome?
+        8.000 silence
+        8.100 final And in Paris?
+    "
+    ));
+}

@@ -249,10 +249,12 @@ impl Listener {
         }
     }
 
-    /// The recogniser is slow, but at work: it has answered a checkpoint, and the last one is awaited until `by`.
-    pub(super) fn wait_on(&mut self, by: Timestamp) {
-        if let Self::Ready { transcript_by, .. } = self {
-            *transcript_by = by;
+    /// The recogniser is slow, but at work: it has answered a checkpoint, and the last one is awaited until then.
+    pub(super) fn wait_on(&mut self, until: Timestamp) {
+        match self {
+            Self::Ready { transcript_by, .. } => *transcript_by = until,
+            Self::Speaking(Utterance { limit: Limit::Cutting { by, .. }, .. }) => *by = until,
+            Self::Silent | Self::Speaking(_) | Self::Pausing { .. } => {}
         }
     }
 

@@ -69,9 +69,9 @@ pub struct EndpointingOptions {
     /// may end; what comes later still counts, if the turn has not ended. Default 400 ms.
     pub evidence_by: Duration,
     /// Longest wait for the final transcript once the turn has ended, and after each answer to an earlier checkpoint; then
-    /// the interim text is taken, or, without any, the utterance is discarded as noise. Default 4 s: it ends the wait for
-    /// a recogniser that hangs. One that is only slow is waited for, because words that are not in the interim text are
-    /// not answered.
+    /// the interim text is taken, or, without any, the utterance is discarded as noise. The same for the words up to a
+    /// limit that cuts a turn. Default 4 s: it ends the wait for a recogniser that hangs, and waits for one that is only
+    /// slow, because words that are not in the interim text are not answered.
     pub transcript_by: Duration,
 }
 

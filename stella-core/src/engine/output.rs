@@ -39,7 +39,8 @@ pub enum Command {
         utterance: UtteranceId,
     },
     /// The speaker paused: give the final text of everything heard so far
-    /// ([`Input::Transcript`](super::Input::Transcript) with this checkpoint).
+    /// ([`Input::Transcript`](super::Input::Transcript) with this checkpoint). It may hold less if the next checkpoint of
+    /// the utterance was asked for in the meantime.
     Checkpoint {
         /// Which.
         utterance: UtteranceId,

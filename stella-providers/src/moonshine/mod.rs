@@ -3,8 +3,8 @@
 //! The model takes whole stretches of audio. A stream holds the audio of the open utterance and writes it down again
 //! while it grows: every 0.4 s of new speech at most, as soon as the speaker seems to pause, and less often when that
 //! would take more than a quarter of a core or others wait for the [`InferencePool`]. A checkpoint whose audio is
-//! already written down is therefore answered at once. Utterances of any length cost the same: from 12 s on the text
-//! before a pause is fixed and its audio forgotten.
+//! already written down is therefore answered at once; one that the next has superseded is answered with what is written
+//! by then. Utterances of any length cost the same: from 20 s on the text before a pause is fixed and its audio forgotten.
 
 mod activity;
 mod network;

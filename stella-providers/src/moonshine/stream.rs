@@ -247,16 +247,15 @@ impl Listener {
         next.is_some_and(|next| next > 0 && matches!(self.ahead[next], Command::Checkpoint(_)))
     }
 
-    /// Writes down all there is and answers the checkpoint, or, if the recogniser is behind, with what is written already;
-    /// `None` if no utterance is open.
+    /// Writes down all there is and answers the checkpoint, or, if the recogniser is behind, only what is to be fixed, so
+    /// that the next checkpoint has less to do; `None` if no utterance is open.
     async fn answer(&mut self, checkpoint: u32) -> Option<Result<SttEvent, ProviderError>> {
         if self.utterance.is_none() {
             tracing::debug!(checkpoint, "a checkpoint without an utterance");
             return None;
         }
-        if !self.is_superseded()
-            && let Err(error) = self.settle().await
-        {
+        let written = if self.is_superseded() { self.fix().await } else { self.settle().await };
+        if let Err(error) = written {
             return Some(Err(error));
         }
         let utterance = self.utterance.as_ref()?;
@@ -268,31 +267,39 @@ impl Listener {
 
     /// Sees to it that the whole utterance is written down.
     async fn settle(&mut self) -> Result<(), ProviderError> {
-        if let Some(running) = &mut self.running {
-            let useful = running.purpose == Purpose::Fix
-                || self.utterance.as_ref().is_some_and(|utterance| utterance.complete(running.upto));
-            if useful {
-                let result = (&mut running.pending).await;
-                self.written(result)?;
-            }
-            self.running = None;
+        let whole = |running: &Running| self.utterance.as_ref().is_some_and(|u| u.complete(running.upto));
+        if self.running.as_ref().is_some_and(whole) {
+            self.await_running().await?;
         }
-        while let Some(utterance) = &self.utterance {
-            let cut = utterance.cut();
-            if cut.is_none() && utterance.settled() {
-                return Ok(());
-            }
-            let upto = cut.unwrap_or_else(|| utterance.steps());
-            let written = self.write_now(upto).await?;
+        self.fix().await?;
+        self.running = None;
+        let Some(utterance) = self.utterance.as_ref().filter(|utterance| !utterance.settled()) else { return Ok(()) };
+        let written = self.write_now(utterance.steps()).await?;
+        if let Some(utterance) = &mut self.utterance {
+            utterance.hear(written.heard);
+        }
+        Ok(())
+    }
+
+    /// Fixes all text that is to be fixed.
+    async fn fix(&mut self) -> Result<(), ProviderError> {
+        if self.running.as_ref().is_some_and(|running| running.purpose == Purpose::Fix) {
+            self.await_running().await?;
+        }
+        while let Some(cut) = self.utterance.as_ref().and_then(Utterance::cut) {
+            self.running = None;
+            let written = self.write_now(cut).await?;
             if let Some(utterance) = &mut self.utterance {
-                match cut {
-                    Some(cut) => utterance.fix(cut, &written.heard.text),
-                    None => {
-                        utterance.hear(written.heard);
-                        return Ok(());
-                    }
-                }
+                utterance.fix(cut, &written.heard.text);
             }
+        }
+        Ok(())
+    }
+
+    async fn await_running(&mut self) -> Result<(), ProviderError> {
+        if let Some(running) = &mut self.running {
+            let result = (&mut running.pending).await;
+            self.written(result)?;
         }
         Ok(())
     }
