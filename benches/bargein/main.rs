@@ -124,7 +124,7 @@ async fn run(args: &Args) -> Result<()> {
     if args.each {
         summary::each(&over, &beside, &resumptions);
     } else {
-        summary::wrong(&over, &beside);
+        summary::wrong(&over, &beside, &resumptions);
     }
     report.end(summary::figures(&over, &beside, &resumptions), args.report.as_deref())
 }

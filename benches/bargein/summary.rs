@@ -99,25 +99,29 @@ pub(crate) fn figures(over: &[Interruption], beside: &[Disturbance], resumptions
 pub(crate) fn each(over: &[Interruption], beside: &[Disturbance], resumptions: &[Resumption]) {
     over.iter().for_each(interruption);
     beside.iter().for_each(disturbance);
-    for r in resumptions {
-        let jump = r.jump.map_or("?".into(), |jump| format!("{jump:+.0} ms"));
-        let d = &r.differences;
-        println!(
-            "{:<44} silent {:>5.0} ms, on at {jump:>8}  lost {:?} repeated {:?} new {:?}{}",
-            r.sound,
-            milliseconds(r.silence),
-            d.lost,
-            d.repeated,
-            d.pieces,
-            if r.doubled { "  the cut word twice" } else { "" }
-        );
-    }
+    resumptions.iter().for_each(resumption);
 }
 
-/// Prints the interruptions that were missed and the other sounds that stopped the agent, with the words understood.
-pub(crate) fn wrong(over: &[Interruption], beside: &[Disturbance]) {
+/// Prints the interruptions that were missed and the other sounds that stopped the agent, with the words understood; and
+/// the resumptions in which other words were recognised, with where the sound went on.
+pub(crate) fn wrong(over: &[Interruption], beside: &[Disturbance], resumptions: &[Resumption]) {
     over.iter().filter(|i| !i.committed).for_each(interruption);
     beside.iter().filter(|d| d.interrupted).for_each(disturbance);
+    resumptions.iter().filter(|r| r.differences.count() > 0).for_each(resumption);
+}
+
+fn resumption(r: &Resumption) {
+    let jump = r.jump.map_or("?".into(), |jump| format!("{jump:+.0} ms"));
+    let d = &r.differences;
+    println!(
+        "{:<44} silent {:>5.0} ms, on at {jump:>8}  lost {:?} repeated {:?} new {:?}{}",
+        r.sound,
+        milliseconds(r.silence),
+        d.lost,
+        d.repeated,
+        d.pieces,
+        if r.doubled { "  the cut word twice" } else { "" }
+    );
 }
 
 fn interruption(i: &Interruption) {
