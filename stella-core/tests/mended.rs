@@ -505,8 +505,59 @@ fn a_cut_waits_for_a_recogniser_that_catches_up() {
         1.000 interim What is
         4.000 earlier What is
         7.000 final What is the weather like in Rome?
+        7.100 text Fine.
+        7.110 generated
+        7.200 audio 12000
+        7.210 synthesized
+        7.800 playout 12000
         8.000 silence
         8.100 final And in Paris?
+        8.500 text Fine, too.
+        8.510 generated
+        8.600 audio 12000
+        8.610 synthesized
+        9.200 playout 12000
     "
     ));
+}
+
+#[test]
+fn a_recogniser_that_is_late_does_not_steer() {
+    let turn = |final_text: &str| {
+        let at = |turn: u32, ms: u32| f64::from(turn * 10_000 + ms) / 1e3;
+        let turns = (0..8).map(|n| {
+            format!(
+                "
+                {} voice
+                {} interim And what is the number after {n}?
+                {} silence
+                {} {final_text}
+                {} text One.
+                {} generated
+                {} audio 12000
+                {} synthesized
+                {} playout 12000
+                ",
+                at(n, 0),
+                at(n, 1_000),
+                at(n, 1_200),
+                at(n, 2_900),
+                at(n, 6_800),
+                at(n, 6_810),
+                at(n, 6_900),
+                at(n, 6_910),
+                at(n, 6_950)
+            )
+        });
+        let mut options = Options::default();
+        options.latency.budget = Some(Duration::from_millis(2_500));
+        options.latency.turns = 2;
+        run(options, &turns.collect::<String>())
+    };
+    let steered = |trace: &str| trace.lines().filter(|line| line.contains("steered")).count();
+    let slow = turn("final And what is the number after that?");
+    assert!(steered(&slow) > 0, "{slow}");
+    let late = turn("score none");
+    assert!(late.contains("response"), "{late}");
+    assert_eq!(steered(&late), 0, "{late}");
 }

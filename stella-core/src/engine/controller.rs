@@ -14,7 +14,7 @@ use std::{collections::VecDeque, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Engine, Event, TurnLatency, Wait,
+    Engine, Event, Overdue, TurnLatency, Wait,
     options::{EndpointingOptions, Options, SpeechOptions},
 };
 
@@ -289,11 +289,11 @@ impl Options {
 
 impl Engine {
     /// A reply was first heard, after one generation: steers by the latency of its turn, unless that waited for the floor
-    /// or for a model that failed. No knob could shorten that.
+    /// or for a stage that missed its deadline. No knob could shorten that.
     pub(super) fn steer(&mut self, latency: &TurnLatency) {
         let queued = latency.gaps().iter().any(|(owner, gap)| *owner == "queue" && !gap.is_zero());
-        let failed = latency.overdue.generations + latency.overdue.syntheses > 0;
-        if queued || failed || matches!(latency.wait, Wait::Typed | Wait::Limit) {
+        let overdue = latency.overdue != Overdue::default();
+        if queued || overdue || matches!(latency.wait, Wait::Typed | Wait::Limit) {
             return;
         }
         let Some(mut event) = self.controller.observe(latency, &self.config) else { return };
@@ -327,7 +327,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        engine::Overdue,
         id::{ReplyId, TurnId},
         time::Timestamp,
     };

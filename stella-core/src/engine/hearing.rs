@@ -144,12 +144,11 @@ impl Engine {
         if known.text == latest {
             known.confidence = confidence;
         }
-        let transcript_by = now + self.config.endpointing.transcript_by;
         let text = known.text.trim().to_owned();
         let changed = text != before.trim();
         let is_final = known.is_final();
         if checkpoint.is_some() {
-            listener.wait_on(transcript_by);
+            listener.wait_on(now + self.config.endpointing.transcript_by);
         }
         if let Some(pause) = listener.pause_mut() {
             if is_final {

@@ -345,14 +345,13 @@ impl Speech {
 
     /// Whether all text was cut, spoken or given up, and played.
     pub(super) fn is_played(&self) -> bool {
-        let settled = |s: &Segment| matches!(s.state, State::Spoken | State::Failed);
-        self.segments.iter().all(settled) && self.position() >= self.total()
+        self.segments.iter().all(Segment::is_settled) && self.position() >= self.total()
     }
 
     /// Whether the reply's last audio is made, and ends no more than `samples` behind `position`.
     pub(super) fn ends_within(&self, position: u64, samples: u64) -> bool {
-        let spoken = self.segments.iter().all(|s| matches!(s.state, State::Spoken | State::Failed));
-        spoken && self.total().saturating_sub(position) <= samples
+        let made = self.segments.iter().all(Segment::is_settled);
+        made && self.total().saturating_sub(position) <= samples
     }
 
     /// Where to go on after a hold, and whether that is between two words: the start of the word that was cut, at most a
@@ -380,7 +379,7 @@ impl Speech {
             end = end.saturating_add(segment.samples);
             // Nothing is heard before all that stands before it is made.
             let heard = !open && self.is_heard() && self.heard() >= end;
-            open |= !matches!(segment.state, State::Spoken | State::Failed);
+            open |= !segment.is_settled();
             match segment.state {
                 State::Text => "Text",
                 State::Requested { .. } if segment.samples == 0 => "Requested",
@@ -405,8 +404,9 @@ impl Speech {
                 text.push_str(&segment.text[segment.told..bytes]);
                 segment.told = bytes;
             }
-            let over = matches!(segment.state, State::Spoken | State::Failed);
-            let passed = over && self.play != Play::Waiting && heard >= self.current.1.saturating_add(segment.samples);
+            let passed = segment.is_settled()
+                && self.play != Play::Waiting
+                && heard >= self.current.1.saturating_add(segment.samples);
             // The last segment stays current: more audio cannot come for it, but nothing follows it yet.
             if !passed || self.current.0 + 1 >= segments {
                 break;
@@ -428,13 +428,18 @@ impl Speech {
             }
             start = start.saturating_add(segment.samples);
             // Nothing is heard before all that stands before it is made.
-            open |= !matches!(segment.state, State::Spoken | State::Failed);
+            open |= !segment.is_settled();
         }
         (heard, unheard)
     }
 }
 
 impl Segment {
+    /// Whether no more audio comes for it.
+    fn is_settled(&self) -> bool {
+        matches!(self.state, State::Spoken | State::Failed)
+    }
+
     /// Bytes of the text heard, when `heard` samples of the reply were and the segment begins with sample `start`.
     fn heard_bytes(&self, heard: u64, start: u64, sample_rate: u64) -> usize {
         let played = heard.saturating_sub(start).min(self.samples);
