@@ -541,7 +541,7 @@ fn a_recogniser_that_is_late_does_not_steer() {
                 at(n, 0),
                 at(n, 1_000),
                 at(n, 1_200),
-                at(n, 2_900),
+                at(n, 1_300),
                 at(n, 6_800),
                 at(n, 6_810),
                 at(n, 6_900),
@@ -560,4 +560,19 @@ fn a_recogniser_that_is_late_does_not_steer() {
     let late = turn("score none");
     assert!(late.contains("response"), "{late}");
     assert_eq!(steered(&late), 0, "{late}");
+}
+
+#[test]
+fn a_cut_without_a_final_transcript_parts_the_voice_where_the_text_is_known() {
+    let trace = limited(
+        "
+        0.000 voice
+        1.000 interim One two
+        5.900 interim One two three four five six
+        6.500 interim seven
+        7.000 silence
+        7.050 final Seven eight.
+    ",
+    );
+    insta::assert_snapshot!(trace.lines().take_while(|line| !line.contains("cancel")).collect::<Vec<_>>().join("\n"));
 }

@@ -123,7 +123,7 @@ pub(super) struct Controller {
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     response: Duration,
-    /// The silence that ended it, from the last voiced sample; `None` if something else did.
+    /// The silence that ended it, from the last voiced sample; `None` if something else did, or was awaited for longer.
     wait: Option<Duration>,
     /// What speculation could have hidden, and the probability of the end from which it would have: none in doubt.
     hideable: Duration,
@@ -137,7 +137,8 @@ impl Measured {
         let gap = |owners: &[&str]| {
             latency.gaps().iter().filter(|(owner, _)| owners.contains(owner)).map(|(_, gap)| *gap).sum()
         };
-        let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence);
+        let silence = matches!(latency.wait, Wait::Complete | Wait::Incomplete | Wait::Unsure | Wait::Silence)
+            && latency.transcribed <= latency.ready;
         Self {
             response: latency.response(),
             wait: silence.then(|| latency.ready.since(latency.last_voiced)),

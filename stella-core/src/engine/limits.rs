@@ -106,17 +106,24 @@ impl Engine {
             return;
         }
         let text = utterance.text.trim().to_owned();
+        // Without the final text, what is known may reach beyond the place: the voice is parted here instead.
+        let interim = !utterance.is_final();
+        let at = if interim { self.now } else { at };
+        utterance.checkpoint += u32::from(interim);
         self.ids.next();
         let mut rest = Utterance::new(next, at);
         rest.outlasted.clone_from(&utterance.outlasted);
         let cut = std::mem::replace(utterance, rest);
+        if interim {
+            self.command(Command::Checkpoint { utterance: cut.id, checkpoint: cut.checkpoint });
+        }
         self.command(Command::FinishUtterance { utterance: cut.id });
         self.expect_correction(speaker, &cut);
         self.event(Event::UserTranscript { speaker, utterance: cut.id, text: text.clone(), is_final: true });
         self.command(Command::StartUtterance { speaker, utterance: next });
         self.overlap = Overlap::None;
         let moments = Moments { transcribed: self.now, ..Moments::at(at, Wait::Limit) };
-        let part = Part { speaker, source: Source::Utterance(cut.id), text, interim: !cut.is_final() };
+        let part = Part { speaker, source: Source::Utterance(cut.id), text, interim };
         if self.verdict(&cut, at.since(cut.since), true) == Verdict::Echo {
             return self.discard(part, DiscardReason::Backchannel);
         }

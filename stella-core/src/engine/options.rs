@@ -340,7 +340,8 @@ pub struct LatencyOptions {
     /// Longest response that 95 of 100 spoken turns should have, from the last voiced sample to the first sample sent.
     /// With a budget, the engine steers the longest wait, speculation and the length of the first segment by what it
     /// measures, and tells each move ([`Event::Steered`](super::Event::Steered)), or that none is left
-    /// ([`Event::BudgetMissed`](super::Event::BudgetMissed)). Default: none, nothing is steered.
+    /// ([`Event::BudgetMissed`](super::Event::BudgetMissed)). Turns in which a deadline passed are left out. Default: none,
+    /// nothing is steered.
     pub budget: Option<Duration>,
     /// Spoken turns between two looks at what was measured. Default 8: fewer say little about a 95th percentile, more
     /// than a short conversation has.

@@ -16,6 +16,8 @@ pub(crate) enum Action {
     Join,
     Interim(&'static str),
     Final(&'static str),
+    /// The words up to the checkpoint before the last one.
+    Earlier(&'static str),
     NoFinal,
     Score(f32),
     Token,
@@ -68,6 +70,7 @@ pub(crate) const EVERYDAY: &[Action] = &[
     Action::Final("what about Rome"),
     Action::Final("mhm"),
     Action::Final(""),
+    Action::Earlier("what about"),
     Action::NoFinal,
     Action::Score(0.9),
     Action::Score(0.1),

@@ -26,6 +26,8 @@ pub(super) struct World {
     /// Newest open utterance and its open checkpoint.
     utterance: Option<UtteranceId>,
     checkpoint: Option<(UtteranceId, u32)>,
+    /// The open checkpoint before that.
+    earlier: Option<(UtteranceId, u32)>,
     score: Option<ScoreId>,
     generation: Option<GenerationId>,
     tokens: u32,
@@ -55,6 +57,7 @@ impl World {
             now: Timestamp::ZERO,
             utterance: None,
             checkpoint: None,
+            earlier: None,
             score: None,
             generation: None,
             tokens: 0,
@@ -110,6 +113,10 @@ impl World {
             }
             Action::Final(text) => {
                 let (utterance, checkpoint) = self.checkpoint?;
+                Input::Transcript { utterance, text: text.into(), checkpoint: Some(checkpoint), confidence: None }
+            }
+            Action::Earlier(text) => {
+                let (utterance, checkpoint) = self.earlier.filter(|(id, _)| open(*id))?;
                 Input::Transcript { utterance, text: text.into(), checkpoint: Some(checkpoint), confidence: None }
             }
             Action::NoFinal => {
@@ -190,7 +197,14 @@ impl World {
         match &input {
             Input::Typed { .. } => self.messages += 1,
             Input::Scored { .. } => self.score = None,
-            Input::Transcript { checkpoint: Some(_), .. } | Input::TranscriptFailed { .. } => self.checkpoint = None,
+            Input::Transcript { utterance, checkpoint: Some(checkpoint), .. }
+                if self.earlier == Some((*utterance, *checkpoint)) =>
+            {
+                self.earlier = None;
+            }
+            Input::Transcript { checkpoint: Some(_), .. } | Input::TranscriptFailed { .. } => {
+                (self.earlier, self.checkpoint) = (None, None);
+            }
             Input::Text { .. } => self.tokens += 1,
             Input::ToolCalled { .. } => self.called += 1,
             Input::Generated { .. } | Input::GenerationFailed { .. } => self.generation = None,
@@ -224,7 +238,9 @@ impl World {
     fn note(&mut self, command: Command) {
         match command {
             Command::StartUtterance { utterance, .. } => self.utterance = Some(utterance),
-            Command::Checkpoint { utterance, checkpoint } => self.checkpoint = Some((utterance, checkpoint)),
+            Command::Checkpoint { utterance, checkpoint } => {
+                self.earlier = self.checkpoint.replace((utterance, checkpoint)).or(self.earlier);
+            }
             Command::FinishUtterance { .. } => self.score = None,
             Command::Score { score, .. } => self.score = Some(score),
             Command::ReviewTurn { turn, .. } => self.review = Some(turn),
