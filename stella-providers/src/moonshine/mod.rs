@@ -7,6 +7,7 @@
 //! by then. Utterances of any length cost the same: from 20 s on the text before a pause is fixed and its audio forgotten.
 
 mod activity;
+mod input;
 mod network;
 mod signs;
 mod stream;

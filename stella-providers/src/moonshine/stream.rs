@@ -1,32 +1,25 @@
 //! One speaker's stream. The events stream itself does the work when it is polled: there is no task to leak.
 
 use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::StreamExt;
 use stella_core::{
-    audio::{AudioFormat, AudioFrame},
+    audio::AudioFormat,
     error::ProviderError,
-    id::UtteranceId,
-    stt::{SttEvent, SttEventKind, SttInput, SttSession},
+    stt::{SttEvent, SttEventKind, SttSession},
 };
-use tokio::sync::mpsc;
 
 use super::{
     MoonshineOptions, NAME, Recogniser,
     activity::STEP,
+    input::{self, Command, Commands},
     utterance::{Heard, Utterance},
 };
 use crate::runtime::{Job, Lane, Pending};
 
-/// Samples that may wait to be looked at: 30 s. More means that nobody polls the events or the pool is far behind.
-const BACKLOG: usize = 30 * 16_000;
 /// When the answer to a checkpoint is wanted.
 const FINAL_DUE: Duration = Duration::from_millis(250);
 /// When an interim text is wanted.
@@ -37,67 +30,10 @@ const SHARE: u32 = 4;
 const TRIES: u32 = 10;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-enum Command {
-    Start(UtteranceId),
-    Audio(AudioFrame),
-    Checkpoint(u32),
-    Finish,
-}
-
-struct Input {
-    commands: mpsc::UnboundedSender<Command>,
-    backlog: Arc<AtomicUsize>,
-}
-
-impl Input {
-    fn send(&self, command: Command) {
-        // Fails only when the events were dropped: then nobody waits for an answer.
-        let _ = self.commands.send(command);
-    }
-}
-
-impl SttInput for Input {
-    fn start(&mut self, utterance: UtteranceId) {
-        self.send(Command::Start(utterance));
-    }
-
-    fn push(&mut self, frame: &AudioFrame) -> Result<(), ProviderError> {
-        if frame.format() != AudioFormat::SPEECH {
-            let reason = format!("audio must be {:?}, not {:?}", AudioFormat::SPEECH, frame.format());
-            return Err(ProviderError::InvalidRequest { provider: NAME, reason });
-        }
-        let samples = frame.samples().len();
-        if self.backlog.load(Ordering::Relaxed) + samples > BACKLOG {
-            return Err(ProviderError::Overloaded { provider: NAME, retry_after: None });
-        }
-        self.backlog.fetch_add(samples, Ordering::Relaxed);
-        self.send(Command::Audio(frame.clone()));
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, checkpoint: u32) {
-        self.send(Command::Checkpoint(checkpoint));
-    }
-
-    fn finish(&mut self) {
-        self.send(Command::Finish);
-    }
-}
-
 pub(super) fn open(recogniser: Arc<Recogniser>, options: MoonshineOptions) -> SttSession {
-    let (sender, commands) = mpsc::unbounded_channel();
-    let backlog = Arc::new(AtomicUsize::new(0));
-    let listener = Listener {
-        recogniser,
-        options,
-        commands,
-        ahead: VecDeque::new(),
-        backlog: backlog.clone(),
-        utterance: None,
-        running: None,
-        shown: String::new(),
-        patience: 0,
-    };
+    let (input, commands) = input::pair();
+    let listener =
+        Listener { recogniser, options, commands, utterance: None, running: None, shown: String::new(), patience: 0 };
     let events = futures_util::stream::unfold(Some(listener), |listener| async {
         let mut listener = listener?;
         match listener.next().await? {
@@ -105,7 +41,7 @@ pub(super) fn open(recogniser: Arc<Recogniser>, options: MoonshineOptions) -> St
             Err(error) => Some((Err(error), None)),
         }
     });
-    SttSession { input: Box::new(Input { commands: sender, backlog }), events: Box::pin(events.fuse()) }
+    SttSession { input: Box::new(input), events: Box::pin(events.fuse()) }
 }
 
 /// A recognition that goes on while audio comes in.
@@ -132,10 +68,7 @@ struct Written {
 struct Listener {
     recogniser: Arc<Recogniser>,
     options: MoonshineOptions,
-    commands: mpsc::UnboundedReceiver<Command>,
-    /// Commands that were looked at already, before those to come.
-    ahead: VecDeque<Command>,
-    backlog: Arc<AtomicUsize>,
+    commands: Commands,
     utterance: Option<Utterance>,
     running: Option<Running>,
     /// The text last shown of this utterance, so that equal ones are not shown again.
@@ -156,20 +89,19 @@ impl Listener {
                         Ok(None) => continue,
                         Err(error) => return Some(Err(error)),
                     },
-                    command = next_command(&mut self.ahead, &mut self.commands) => command,
+                    command = self.commands.next() => command,
                 }
-            } else if let Some(command) = self.ahead.pop_front().or_else(|| self.commands.try_recv().ok()) {
+            } else if let Some(command) = self.commands.try_next() {
                 Some(command)
             } else if self.begin() {
                 continue;
             } else {
-                self.commands.recv().await
+                self.commands.next().await
             };
             match command? {
                 Command::Start(id) => self.open(Some(Utterance::new(id))),
                 Command::Finish => self.open(None),
                 Command::Audio(frame) => {
-                    self.backlog.fetch_sub(frame.samples().len(), Ordering::Relaxed);
                     if let Some(utterance) = &mut self.utterance {
                         utterance.push(frame.samples());
                     }
@@ -237,16 +169,6 @@ impl Listener {
         Ok(Some(SttEvent { utterance, text, kind: SttEventKind::Interim, confidence, language: english() }))
     }
 
-    /// Whether the speaker went on and the next checkpoint is asked for already: nobody needs the words up to this one
-    /// alone any more.
-    fn is_superseded(&mut self) -> bool {
-        while let Ok(command) = self.commands.try_recv() {
-            self.ahead.push_back(command);
-        }
-        let next = self.ahead.iter().position(|command| !matches!(command, Command::Audio(_)));
-        next.is_some_and(|next| next > 0 && matches!(self.ahead[next], Command::Checkpoint(_)))
-    }
-
     /// Writes down all there is and answers the checkpoint, or, if the recogniser is behind, only what is to be fixed, so
     /// that the next checkpoint has less to do; `None` if no utterance is open.
     async fn answer(&mut self, checkpoint: u32) -> Option<Result<SttEvent, ProviderError>> {
@@ -254,7 +176,7 @@ impl Listener {
             tracing::debug!(checkpoint, "a checkpoint without an utterance");
             return None;
         }
-        let written = if self.is_superseded() { self.fix().await } else { self.settle().await };
+        let written = if self.commands.supersede_last() { self.fix().await } else { self.settle().await };
         if let Err(error) = written {
             return Some(Err(error));
         }
@@ -338,16 +260,6 @@ impl Recogniser {
             let confidence = (!text.is_empty()).then_some(transcript.confidence);
             Ok(Written { heard: Heard { upto, tokens: transcript.tokens, text, confidence }, took: start.elapsed() })
         })
-    }
-}
-
-async fn next_command(
-    ahead: &mut VecDeque<Command>,
-    commands: &mut mpsc::UnboundedReceiver<Command>,
-) -> Option<Command> {
-    match ahead.pop_front() {
-        Some(command) => Some(command),
-        None => commands.recv().await,
     }
 }
 
