@@ -3,8 +3,9 @@
 //!
 //! A recogniser understands the same words a little otherwise for every change of what is around them. So each place is
 //! read several times, with more and less around it, and a word counts as lost, or as said twice, only if every reading
-//! says so, beside the undisturbed play with the same pause at the same place. What that check is worth is measured with
-//! it: the same of a second undisturbed play, coded in other packets, where nothing is to be found (*control*); of one with a
+//! says so, beside the undisturbed play with the same pause at the same place. One of the readings leaves the silence out:
+//! if no sound is missing, both sides are then joined as they were before, and what a recogniser makes of a silence in the
+//! middle of a word is no loss. What that check is worth is measured with it: the same of a second undisturbed play, coded in other packets, where nothing is to be found (*control*); of one with a
 //! piece of a word cut out, and of one with a piece said before the silence and again behind it, which are to be found.
 //!
 //! The word that was cut is said again from its beginning. What was heard of it before the silence, no more than the longest
@@ -34,9 +35,11 @@ const TEMPLATE: Duration = Duration::from_millis(500);
 const REACH: Duration = Duration::from_millis(1_500);
 /// What is given to the recogniser on either side, at most: one reading each.
 const SIDES: [Duration; 3] = [Duration::from_millis(1_500), Duration::from_millis(2_500), Duration::from_millis(3_500)];
+/// The same of the reading without the silence.
+const JOINED_SIDE: Duration = SIDES[1];
 /// What is cut out on purpose behind the place where the agent went on: most words are shorter.
 const CUT_OUT: Duration = Duration::from_millis(300);
-/// What is said twice on purpose.
+/// What is said twice on purpose, beyond the longest word, which is left out as the cut word would be.
 const SAID_TWICE: Duration = Duration::from_millis(400);
 /// No word of the story takes longer. What is repeated beyond that is no cut word.
 const LONGEST_WORD: Duration = Duration::from_millis(600);
@@ -62,6 +65,10 @@ pub(crate) struct Resumption {
     pub(crate) doubled: bool,
     /// What it understood otherwise of a second undisturbed play.
     pub(crate) control: Differences,
+    /// Words lost as it was heard, with the silence and the cut word as they were, beside the words without any silence.
+    pub(crate) lost_as_heard: usize,
+    /// The same of an undisturbed play that was stopped and went on at the very sample.
+    pub(crate) lost_at_the_sample: usize,
     /// Whether it misses a piece that was cut out.
     pub(crate) notices_loss: bool,
     /// Whether it finds something in a piece that was said twice.
@@ -125,8 +132,10 @@ pub(crate) async fn examine(stt: &dyn Stt, undisturbed: &Undisturbed, play: &Pla
             jump: from.zip(stopped).map(|(from, stopped)| ms(from) - ms(stopped)),
             lost: from.zip(stopped).map(|(from, stopped)| audible_between(reference, stopped, from)),
             differences: all(|reading| &reading.once),
-            doubled: readings.iter().all(|reading| reading.whole.count() > reading.once.count()),
+            doubled: readings.iter().all(Reading::is_doubled),
             control: all(|reading| &reading.control),
+            lost_as_heard: common_lost(&readings, |reading| reading.as_heard.as_ref()),
+            lost_at_the_sample: common_lost(&readings, |reading| reading.at_the_sample.as_ref()),
             notices_loss: !all(|reading| &reading.cut_out).lost.is_empty(),
             notices_repetition: all(|reading| &reading.said_twice).count() > 0,
         });
@@ -138,8 +147,11 @@ pub(crate) async fn examine(stt: &dyn Stt, undisturbed: &Undisturbed, play: &Pla
 /// How each version of a place differs from the undisturbed one.
 #[derive(Debug)]
 struct Reading {
-    /// As it was heard.
-    whole: Differences,
+    /// As it was heard; `None` without the silence, which nobody heard so.
+    whole: Option<Differences>,
+    /// The same, and one that goes on at the very sample, beside the words without any silence.
+    as_heard: Option<Differences>,
+    at_the_sample: Option<Differences>,
     /// Without what was heard of the cut word before the silence.
     once: Differences,
     control: Differences,
@@ -147,19 +159,31 @@ struct Reading {
     said_twice: Differences,
 }
 
+/// Words that are lost in all of those readings.
+fn common_lost(readings: &[Reading], of: fn(&Reading) -> Option<&Differences>) -> usize {
+    Differences::in_all(readings.iter().filter_map(of)).lost.len()
+}
+
+impl Reading {
+    /// Whether what was heard of the cut word before the silence is a word, too, as far as this reading tells.
+    fn is_doubled(&self) -> bool {
+        self.whole.as_ref().is_none_or(|whole| whole.count() > self.once.count())
+    }
+}
+
 impl Seam<'_> {
     async fn readings(&self, stt: &dyn Stt, undisturbed: &Undisturbed) -> Result<Vec<Reading>> {
         let mut readings = Vec::new();
         for side in SIDES {
-            readings.push(self.reading(stt, undisturbed, samples(side)).await?);
+            readings.push(self.reading(stt, undisturbed, samples(side), self.silence.len()).await?);
         }
+        readings.push(self.reading(stt, undisturbed, samples(JOINED_SIDE), 0).await?);
         Ok(readings)
     }
 
-    /// Reads all versions, with so many samples on either side.
-    async fn reading(&self, stt: &dyn Stt, undisturbed: &Undisturbed, side: usize) -> Result<Reading> {
+    /// Reads all versions, with so many samples on either side and so many of silence.
+    async fn reading(&self, stt: &dyn Stt, undisturbed: &Undisturbed, side: usize, pause: usize) -> Result<Reading> {
         let Self { heard, around, silence, stopped, on } = self;
-        let pause = silence.len();
         // From here to there, as it was heard and in the reference.
         let before = quiet_before(heard, silence.start.saturating_sub(side).max(around.start), silence.start);
         let after = quiet_after(heard, (silence.end + side).min(around.end), silence.end);
@@ -171,7 +195,10 @@ impl Seam<'_> {
         let cut = silence.start.saturating_sub(again).max(before);
 
         let plain = recognise(stt, &reference[begin..end]).await?;
-        let paused = recognise(stt, &joined(&reference[begin..on], pause, &reference[on..end])).await?;
+        let paused = match pause {
+            0 => plain.clone(),
+            _ => recognise(stt, &joined(&reference[begin..on], pause, &reference[on..end])).await?,
+        };
         let differences = |text: &str| Differences::between(&[&plain, &paused], text);
         let read = async |first: &[i16], second: &[i16]| -> Result<Differences> {
             Ok(differences(&recognise(stt, &joined(first, pause, second)).await?))
@@ -180,8 +207,19 @@ impl Seam<'_> {
         let second = &undisturbed.second;
         let there = on_in_second(undisturbed, on);
         let (from, to) = (there.saturating_sub(on - begin), (there + (end - on)).min(second.samples.len()));
+        let (mut whole, mut as_heard, mut at_the_sample) = (None, None, None);
+        if pause > 0 {
+            let text = recognise(stt, &joined(&heard.samples[before..silence.start], pause, behind)).await?;
+            let stopped = (*stopped).clamp(begin, end);
+            let exact = recognise(stt, &joined(&reference[begin..stopped], pause, &reference[stopped..end])).await?;
+            whole = Some(differences(&text));
+            as_heard = Some(Differences::between(&[&plain], &text));
+            at_the_sample = Some(Differences::between(&[&plain], &exact));
+        }
         Ok(Reading {
-            whole: read(&heard.samples[before..silence.start], behind).await?,
+            whole,
+            as_heard,
+            at_the_sample,
             once: read(&heard.samples[before..cut], behind).await?,
             control: read(&second.samples[from..there], &second.samples[there..to]).await?,
             said_twice: read(&reference[begin..(on + samples(SAID_TWICE)).min(end)], &reference[on..end]).await?,
