@@ -5,8 +5,9 @@
 //! read several times, with more and less around it, and a word counts as lost, or as said twice, only if every reading
 //! says so, beside the undisturbed play with the same pause at the same place. One of the readings leaves the silence out:
 //! if no sound is missing, both sides are then joined as they were before, and what a recogniser makes of a silence in the
-//! middle of a word is no loss. What that check is worth is measured with it: the same of a second undisturbed play, coded in other packets, where nothing is to be found (*control*); of one with a
-//! piece of a word cut out, and of one with a piece said before the silence and again behind it, which are to be found.
+//! middle of a word is no loss. What that check is worth is measured with it: the same of a second undisturbed play,
+//! coded in other packets, where nothing is to be found (*control*); of one with a piece of a word cut out, and of one
+//! with a piece said before the silence and again behind it, which are to be found.
 //!
 //! The word that was cut is said again from its beginning. What was heard of it before the silence, no more than the longest
 //! word takes, is left out for the comparison by words, because a recogniser has to make something of it; how often it
